@@ -1,0 +1,1 @@
+"""Wherry: WebAssembly AI apps on any GPU."""

@@ -1,0 +1,1 @@
+"""WebGPU devices, tensors, pipelines and recorded programs; nothing about models."""

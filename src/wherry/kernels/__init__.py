@@ -1,0 +1,1 @@
+"""Operations on the device, each beside its numpy reference."""

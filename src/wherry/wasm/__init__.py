@@ -1,0 +1,1 @@
+"""WebAssembly guests: sandbox, files, sockets."""

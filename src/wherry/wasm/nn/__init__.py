@@ -1,0 +1,1 @@
+"""WASI-NN: contracts, graphs, ABI."""
