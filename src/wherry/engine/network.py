@@ -1,0 +1,167 @@
+"""A Whisper network on a device: the model file joined with its operations and weights."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wherry.models import whisper
+from wherry.models.whisper import Attention, Block, Cache, Decoder, Encoder, LayerNorm, Linear, Sound, WhisperDims, WhisperWeights
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+
+@dataclass
+class State:
+    """One text per row, in the making: its keys and values, and how many tokens they hold."""
+
+    sound: Sound[Any]
+    cache: Cache[Any]
+    rows: int
+    length: int = 0
+
+
+@dataclass(frozen=True)
+class Network:
+    """All that needs the device; what comes out is numpy. `ops` is a `kernels.operations.Operations`."""
+
+    dims: WhisperDims
+    ops: Any
+    weights: WhisperWeights[Any]
+    alignment_heads: tuple[tuple[int, int], ...] = field(default=())
+
+    def listen(self, mel: Floats) -> Sound[Any]:
+        """mel (A, 2 n_audio_ctx, n_mels) -> what the decoder reads of it."""
+        audio = whisper.encode(self.ops, self.dims, self.weights.encoder, self.ops.array(np.ascontiguousarray(mel)))
+        return whisper.listen(self.ops, self.weights.decoder, audio)
+
+    def encode(self, mel: Floats) -> Floats:
+        """mel (A, 2 n_audio_ctx, n_mels) -> (A, n_audio_ctx, state), for comparison with a reference."""
+        audio = whisper.encode(self.ops, self.dims, self.weights.encoder, self.ops.array(np.ascontiguousarray(mel)))
+        return np.asarray(self.ops.numpy(audio))
+
+    def start(self, sound: Sound[Any], rows: int) -> State:
+        """An empty text for each of `rows` rows."""
+        shape = (rows, self.dims.n_text_ctx, self.dims.n_text_state)
+        layers = range(self.dims.n_text_layer)
+        return State(sound, Cache([self.ops.empty(shape) for _ in layers], [self.ops.empty(shape) for _ in layers]), rows)
+
+    def step(self, state: State, tokens: Ints, queries: list[Any] | None = None) -> Any:
+        """tokens (B, T) after those the state holds -> hidden states (B, T, state), on the device."""
+        count = tokens.shape[1]
+        offsets = np.full(state.rows, state.length, np.int32)
+        state.length += count
+        lengths = np.full(state.rows, state.length, np.int32)
+        ops = self.ops
+        return whisper.decode(
+            ops,
+            self.dims,
+            self.weights.decoder,
+            ops.array(tokens.astype(np.int32)),
+            ops.array(offsets),
+            ops.array(lengths),
+            state.sound,
+            state.cache,
+            queries,
+        )
+
+    def logits(self, hidden: Floats) -> Floats:
+        """hidden (rows, state) -> (rows, n_vocab)."""
+        return np.asarray(self.ops.numpy(self.ops.logits(hidden, self.weights.decoder.tokens)))
+
+    def next_logits(self, state: State, tokens: Ints) -> Floats:
+        """tokens (B, 1) -> (B, n_vocab)."""
+        hidden = self.step(state, tokens)
+        return self.logits(hidden.reshape((state.rows, self.dims.n_text_state)))
+
+    def prompt_logits(self, state: State, tokens: Ints, positions: list[int]) -> Floats:
+        """tokens (B, T) -> logits after each of `positions`: (B, len(positions), n_vocab)."""
+        hidden = np.asarray(self.ops.numpy(self.step(state, tokens)))[:, positions]
+        flat = np.ascontiguousarray(hidden.reshape(-1, hidden.shape[-1]))
+        return self.logits(self.ops.array(flat)).reshape(state.rows, len(positions), -1)
+
+    def alignment(
+        self, sound: Sound[Any], tokens: list[int], begin: int, eot: int, frames: int
+    ) -> tuple[Floats, Floats]:
+        """One known text, tokens (T,), over the first `frames` frames (20 ms) of its recording.
+
+        -> attention of the alignment heads (heads, T, frames), and the probability of each token after `begin + 1`
+        but the last (the text's). `begin` is where <|notimestamps|> stands; only tokens before `eot` count.
+        """
+        queries: list[Any] = []
+        state = self.start(sound, 1)
+        hidden = np.asarray(self.ops.numpy(self.step(state, np.asarray([tokens], np.int32), queries)))[0]
+        text = tokens[begin + 1 : -1]
+        logits = self.logits(self.ops.array(np.ascontiguousarray(hidden[begin : begin + len(text)])))[:, :eot]
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = odds[np.arange(len(text)), text] / odds.sum(axis=1)
+        width = self.dims.n_text_state // self.dims.n_text_head
+        attended = []
+        for layer, head in self.alignment_heads:
+            columns = slice(head * width, (head + 1) * width)
+            q = np.asarray(self.ops.numpy(queries[layer]))[0, :, columns]
+            k = np.asarray(self.ops.numpy(sound.keys[layer]))[0, :frames, columns]
+            scores = (q * np.float32(width**-0.5)) @ k.T  # (T, frames)
+            weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+            attended.append(weights / weights.sum(axis=1, keepdims=True))
+        return np.stack(attended), probabilities
+
+    def recordings(self, sound: Sound[Any], rows: list[int]) -> Sound[Any]:
+        """Some of the recordings of a batch."""
+        chosen = self.ops.array(np.asarray(rows, np.int32))
+        return Sound(
+            tuple(self.ops.select(x, chosen) for x in sound.keys), tuple(self.ops.select(x, chosen) for x in sound.values)
+        )
+
+    def keep(self, state: State, rows: Ints) -> None:
+        """Go on with rows (B,) of the batch: a beam may take over another's past."""
+        if (rows == np.arange(state.rows)).all():
+            return
+        chosen = self.ops.array(rows.astype(np.int32))
+        state.cache.keys = [self.ops.select(x, chosen) for x in state.cache.keys]
+        state.cache.values = [self.ops.select(x, chosen) for x in state.cache.values]
+
+
+def build_weights(dims: WhisperDims, tensors: Mapping[str, Any], place: Callable[[Any], Any]) -> WhisperWeights[Any]:
+    """OpenAI state-dict names -> the model's weights, each put on the device by `place`."""
+
+    def linear(name: str, bias: bool = True) -> Linear[Any]:
+        return Linear(place(tensors[f"{name}.weight"]), place(tensors[f"{name}.bias"]) if bias else None)
+
+    def norm(name: str) -> LayerNorm[Any]:
+        return LayerNorm(place(tensors[f"{name}.weight"]), place(tensors[f"{name}.bias"]))
+
+    def attention(name: str) -> Attention[Any]:
+        return Attention(
+            linear(f"{name}.query"), linear(f"{name}.key", bias=False), linear(f"{name}.value"), linear(f"{name}.out")
+        )
+
+    def block(name: str, cross: bool) -> Block[Any]:
+        return Block(
+            norm(f"{name}.attn_ln"),
+            attention(f"{name}.attn"),
+            norm(f"{name}.cross_attn_ln") if cross else None,
+            attention(f"{name}.cross_attn") if cross else None,
+            norm(f"{name}.mlp_ln"),
+            linear(f"{name}.mlp.0"),
+            linear(f"{name}.mlp.2"),
+        )
+
+    return WhisperWeights(
+        Encoder(
+            linear("encoder.conv1"),
+            linear("encoder.conv2"),
+            place(tensors["encoder.positional_embedding"]),
+            tuple(block(f"encoder.blocks.{i}", cross=False) for i in range(dims.n_audio_layer)),
+            norm("encoder.ln_post"),
+        ),
+        Decoder(
+            place(tensors["decoder.token_embedding.weight"]),
+            place(tensors["decoder.positional_embedding"]),
+            tuple(block(f"decoder.blocks.{i}", cross=True) for i in range(dims.n_text_layer)),
+            norm("decoder.ln"),
+        ),
+    )

@@ -1,0 +1,161 @@
+"""The one door to speech recognition: a model on a device, shared by its callers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wherry.audio.log_mel import FRAMES_PER_SECOND, N_FRAMES, SAMPLE_RATE, log_mel_stream
+from wherry.engine.alignment_heads import alignment_heads
+from wherry.engine.decoding import detect_language
+from wherry.engine.network import Network, build_weights
+from wherry.engine.transcribe import check_options, transcribe_mel
+from wherry.engine.transcript import TranscribeOptions, Transcript
+from wherry.engine.turns import Turns
+from wherry.errors import DeviceError, InputError, NotFoundError
+from wherry.kernels.cpu import CpuOperations
+from wherry.models.names import whisper_tensors
+from wherry.models.whisper import WhisperDims
+from wherry.text.whisper import WhisperTokenizer, language_code
+from wherry.weights import open_checkpoint
+
+Floats = NDArray[np.float32]
+_PADDING = 30 * SAMPLE_RATE  # silence after the end: the last window is whole
+
+
+@dataclass(frozen=True)
+class Whisper:
+    """A Whisper model ready to transcribe. Safe for several threads: they take turns, in order."""
+
+    name: str
+    device: str  # what it runs on, for people
+    network: Network
+    tokenizer: WhisperTokenizer
+    turns: Turns
+
+    @property
+    def dims(self) -> WhisperDims:
+        return self.network.dims
+
+    def transcribe(self, audio: Floats | Path, options: TranscribeOptions | None = None) -> Transcript:
+        """audio: samples (n,) float32 at 16 kHz in [-1, 1], or an audio file -> its transcript.
+
+        Raises InputError for an option or sample that cannot be, FormatError for a file without audio.
+        """
+        from wherry.audio.decode import stream_audio
+
+        options = options or TranscribeOptions()
+        check_options(options)
+        if isinstance(audio, Path):
+            mel, samples = log_mel_stream(stream_audio(audio), self.dims.n_mels, padding=_PADDING)
+        else:
+            if audio.ndim != 1 or not np.isfinite(audio).all():
+                raise InputError(f"audio: found shape {list(audio.shape)}, expected finite samples in one row")
+            mel, samples = log_mel_stream([audio], self.dims.n_mels, padding=_PADDING)
+        with self.turns:
+            language = self._language(mel, options)
+            tokenizer = self.tokenizer.using(language, options.task)
+            frames = min(samples // (SAMPLE_RATE // FRAMES_PER_SECOND), len(mel) - N_FRAMES)
+            transcript = transcribe_mel(self.network, tokenizer, mel, frames, options)
+        return replace(transcript, duration=samples / SAMPLE_RATE)
+
+    def detect_language(self, audio: Floats) -> dict[str, float]:
+        """audio (n,) at 16 kHz -> the probability of each language in its first 30 s, likeliest first."""
+        mel, _ = log_mel_stream([audio], self.dims.n_mels, padding=_PADDING)
+        with self.turns:
+            return self._languages(mel)
+
+    def _languages(self, mel: Floats) -> dict[str, float]:
+        if not self.tokenizer.multilingual:
+            return {"en": 1.0}
+        return detect_language(self.network, self.tokenizer, self.network.listen(mel[None, :N_FRAMES]))
+
+    def _language(self, mel: Floats, options: TranscribeOptions) -> str:
+        if options.language is not None:
+            code = language_code(options.language)
+            if not self.tokenizer.multilingual and code != "en":
+                raise InputError(
+                    f'language: found "{options.language}", expected English: {self.name} knows no other',
+                    hint="take a multilingual model, such as whisper-base",
+                )
+            if code not in {"en", *self.tokenizer.languages.values()}:
+                raise InputError(f'language: found "{options.language}", which {self.name} does not know')
+            return code
+        if options.task == "translate" and not self.tokenizer.multilingual:
+            raise InputError(
+                f'task: found "translate", expected transcribe: {self.name} knows English only',
+                hint="take a multilingual model, such as whisper-base",
+            )
+        return next(iter(self._languages(mel)))
+
+
+def load_whisper(
+    weights: Path,
+    *,
+    config: Path | None = None,
+    tokenizer: Path | None = None,
+    device: str = "auto",
+    require_gpu: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Whisper:
+    """Load a model from any weight file that Wherry reads; `tokenizer` is its tokenizer.json (default: beside it).
+
+    device: auto, cpu, gpu, gpu:N or gpu:NAME. `auto` and `gpu` take the best real adapter; without one they run on the
+    CPU and `say` so, unless `require_gpu`.
+    """
+    checkpoint = open_checkpoint(weights, config=config)
+    dims, tensors = whisper_tensors(checkpoint)
+    vocabulary = tokenizer or weights.with_name("tokenizer.json")
+    if not vocabulary.is_file():
+        raise NotFoundError(
+            f"{vocabulary}: found no such file, expected the model's tokenizer.json",
+            hint="put the tokenizer.json of the model beside its weights, or name it",
+        )
+    ops, description = open_device(device, require_gpu, say)
+    placed: dict[int, Any] = {}
+
+    def place(tensor: Any) -> Any:
+        """One copy a tensor, also where two names mean the same one."""
+        if id(tensor) not in placed:
+            placed[id(tensor)] = ops.weight(tensor)
+        return placed[id(tensor)]
+
+    network = Network(dims, ops, build_weights(dims, tensors, place), alignment_heads(dims, checkpoint.metadata))
+    reader = WhisperTokenizer.from_file(vocabulary, dims.n_vocab)
+    return Whisper(_name(dims), description, network, reader, Turns())
+
+
+def open_device(device: str, require_gpu: bool, say: Callable[[str], None]) -> tuple[Any, str]:
+    """A device's operations and its description. Raises DeviceError, InputError."""
+    if device == "cpu" and require_gpu:
+        raise InputError('device: found "cpu" together with --require-gpu, expected auto or gpu')
+    if device != "cpu" and device not in ("auto", "gpu") and not device.startswith("gpu:"):
+        raise InputError(f'device: found "{device}", expected auto, cpu, gpu, gpu:N or gpu:NAME')
+    if device != "cpu":
+        try:
+            return _open_gpu(device)
+        except DeviceError as error:
+            if require_gpu or device.startswith("gpu:"):
+                raise
+            say(f"no GPU: {error.message}; running on the CPU")
+    ops = CpuOperations()
+    return ops, f"cpu (numpy, {ops.threads} threads)"
+
+
+def _open_gpu(device: str) -> tuple[Any, str]:
+    raise DeviceError(
+        "found no WebGPU adapter that Wherry can use", hint="`wherry gpu info` lists the adapters of this machine"
+    )
+
+
+_NAMES = {4: "tiny", 6: "base", 12: "small", 24: "medium", 32: "large"}
+
+
+def _name(dims: WhisperDims) -> str:
+    size = _NAMES.get(dims.n_audio_layer, f"{dims.n_audio_layer} layers")
+    if size == "large" and dims.n_mels == 128:
+        size = "large-v3-turbo" if dims.n_text_layer == 4 else "large-v3"
+    return f"whisper-{size}" + ("" if dims.n_vocab >= 51865 else ".en")

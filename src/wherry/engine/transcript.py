@@ -1,0 +1,69 @@
+"""What a transcription is asked for and what comes back."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TranscribeOptions:
+    """How to transcribe; names and defaults are those of openai-whisper's `transcribe`. Times are in seconds.
+
+    language          a code ("en"); None detects it on the first 30 s
+    task              "transcribe", or "translate" into English
+    temperature       tried in turn while a window fails a threshold; 0 is greedy or beam search
+    beam_size         beams at temperature 0; None is greedy
+    best_of           samples at other temperatures; the likeliest is kept
+    batch_size        windows decoded together; above 1 the audio is cut at pauses and no window sees another's text
+    """
+
+    language: str | None = None
+    task: str = "transcribe"
+    temperature: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    beam_size: int | None = None
+    best_of: int | None = 5
+    patience: float | None = None
+    length_penalty: float | None = None
+    initial_prompt: str | None = None
+    condition_on_previous_text: bool = True
+    compression_ratio_threshold: float | None = 2.4
+    logprob_threshold: float | None = -1.0
+    no_speech_threshold: float | None = 0.6
+    word_timestamps: bool = False
+    without_timestamps: bool = False
+    batch_size: int = 1
+    clip_start: float = 0.0
+    clip_seconds: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Word:
+    start: float
+    end: float
+    word: str  # with the space before it
+    probability: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech. `seek` is the first frame (10 ms) of the window it was heard in."""
+
+    id: int
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: tuple[int, ...]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True)
+class Transcript:
+    text: str
+    segments: tuple[Segment, ...]
+    language: str
+    duration: float  # seconds of audio
+    words: tuple[Word, ...] = field(default=(), compare=False)

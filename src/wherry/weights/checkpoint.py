@@ -1,0 +1,79 @@
+"""A weight file, whatever its format: recognised by its first bytes, its tensors by the names they have in the file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wherry.errors import FormatError, NotFoundError
+
+Q8_0_BLOCK = 32  # weights that share a scale
+_MAX_JSON_BYTES = 16 << 20  # a configuration is a few kilobytes
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """One tensor as it lies in its file: blocks of weights along the last axis (ggml's layouts).
+
+    q8_0   34 bytes a block of 32: the scale (float16), then 32 int8
+    """
+
+    format: str
+    shape: tuple[int, ...]
+    data: NDArray[np.uint8]  # (blocks, bytes per block)
+
+    def dequantize(self) -> NDArray[np.float32]:
+        """-> float32 of `shape`. Raises FormatError for an unknown block format."""
+        if self.format != "q8_0":
+            raise FormatError(f'quantised tensor: found block format "{self.format}", expected q8_0')
+        scales = self.data[:, :2].copy().view(np.float16).astype(np.float32)  # (blocks, 1)
+        return np.asarray(self.data[:, 2:].view(np.int8) * scales, np.float32).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Names to arrays, and what the file says of the model. Arrays are views of the mapped file."""
+
+    path: Path
+    format: str
+    tensors: Mapping[str, NDArray[Any] | Quantized]
+    metadata: Mapping[str, object]
+
+
+def open_checkpoint(path: Path, *, config: Path | None = None) -> Checkpoint:
+    """Open a weight file. `config` is the file beside it that holds the sizes, where the format needs one.
+
+    Raises NotFoundError where there is no such file, FormatError where it is not one that Wherry reads.
+    """
+    from wherry.weights import burn, ctranslate2, safetensors
+
+    if not path.is_file():
+        raise NotFoundError(f"{path}: found no such file, expected model weights")
+    with path.open("rb") as file:
+        head = file.read(64)
+    for reader in (ctranslate2, safetensors, burn):
+        if reader.recognises(head):
+            return reader.read(path, config)
+    raise FormatError(
+        f"{path}: found first bytes {head[:8].hex(' ') or '(empty file)'}, expected a CTranslate2 model.bin, a Burn .mpk or .mpk.gz, "
+        "or a safetensors file"
+    )
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """A small JSON object. Raises FormatError naming the file."""
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise FormatError(f"{path}: found {path.stat().st_size} bytes, expected a configuration under {_MAX_JSON_BYTES}")
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path}: found no such file, expected a JSON configuration") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: found unreadable JSON ({error}), expected an object") from error
+    if not isinstance(value, dict):
+        raise FormatError(f"{path}: found a JSON {type(value).__name__}, expected an object")
+    return value

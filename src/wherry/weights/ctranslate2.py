@@ -1,0 +1,90 @@
+"""CTranslate2 `model.bin`, version 6: what faster-whisper loads.
+
+Little-endian: version u32, specification (string), revision u32, then the count of variables u32 and for each
+name (string), rank u8, dimensions u32 each, type u8, bytes u32, data; then aliases: count u32, (alias, name) strings.
+A string is its length u16 (with a final NUL) and its bytes.
+"""
+
+import mmap
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wherry.errors import FormatError
+from wherry.weights.checkpoint import Checkpoint, read_json
+
+_TYPES = {0: np.dtype("<f4"), 1: np.dtype("i1"), 2: np.dtype("<i2"), 3: np.dtype("<i4"), 4: np.dtype("<f2")}
+_SPECIFICATION = b"WhisperSpec"
+
+
+def recognises(head: bytes) -> bool:
+    return len(head) >= 6 and head[:4] in (b"\x05\0\0\0", b"\x06\0\0\0") and _SPECIFICATION in head[:32]
+
+
+def read(path: Path, config: Path | None = None) -> Checkpoint:
+    """Raises FormatError where the file is truncated or lies about a size."""
+    with path.open("rb") as file:
+        reader = _Reader(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    reader.number("I", "version")
+    reader.string("specification")
+    reader.number("I", "revision")
+    tensors: dict[str, NDArray[Any]] = {}
+    for _ in range(reader.number("I", "number of variables")):
+        name = reader.string("variable name")
+        shape = [reader.number("I", f"{name}: dimension") for _ in range(reader.number("B", f"{name}: rank"))]
+        kind = reader.number("B", f"{name}: type")
+        if kind not in _TYPES:
+            raise FormatError(f'{path}: tensor "{name}": found type {kind}, expected one of f32 i8 i16 i32 f16')
+        tensors[name] = reader.array(name, shape, _TYPES[kind], reader.number("I", f"{name}: bytes"))
+    for _ in range(reader.number("I", "number of aliases")):
+        alias, name = reader.string("alias"), reader.string("alias target")
+        if name not in tensors:
+            raise FormatError(f'{path}: alias "{alias}": found target "{name}", expected a variable of the file')
+        tensors[alias] = tensors[name]
+    if reader.offset != len(reader.data):
+        raise FormatError(f"{path}: found {len(reader.data) - reader.offset} bytes after the last alias, expected none")
+    beside = config or path.with_name("config.json")
+    return Checkpoint(path, "ctranslate2", tensors, read_json(beside) if beside.is_file() else {})
+
+
+class _Reader:
+    def __init__(self, path: Path, data: mmap.mmap) -> None:
+        self.path = path
+        self.data = data
+        self.offset = 0
+
+    def _take(self, count: int, field: str) -> int:
+        start = self.offset
+        if count > len(self.data) - start:
+            raise FormatError(
+                f"{self.path}: {field}: found {len(self.data) - start} bytes left at {start}, expected {count}",
+                hint="the file is truncated or damaged: fetch it again",
+            )
+        self.offset += count
+        return start
+
+    def number(self, code: str, field: str) -> int:
+        size = struct.calcsize(code)
+        return int(struct.unpack_from("<" + code, self.data, self._take(size, field))[0])
+
+    def string(self, field: str) -> str:
+        length = self.number("H", field)
+        start = self._take(length, field)
+        try:
+            return self.data[start : start + length].rstrip(b"\0").decode()
+        except UnicodeDecodeError as error:
+            raise FormatError(f"{self.path}: {field}: found bytes that are not UTF-8, expected a name") from error
+
+    def array(self, name: str, shape: list[int], dtype: np.dtype[Any], count: int) -> NDArray[Any]:
+        items = 1
+        for size in shape:
+            items *= size
+        if items * dtype.itemsize != count:
+            raise FormatError(
+                f'{self.path}: tensor "{name}": found {count} bytes, expected {items * dtype.itemsize} for {shape} {dtype}'
+            )
+        start = self._take(count, name)
+        return np.frombuffer(self.data, dtype, items, start).reshape(shape)

@@ -1,0 +1,109 @@
+"""safetensors: OpenAI or Hugging Face names, float32 or float16, and Wherry's q8_0.
+
+Wherry's q8_0 keeps a matrix as two tensors: NAME (int8, the matrix's shape) and NAME.scales (float16, one a block of 32
+weights of a row). The file's metadata says `wherry.format = q8_0` and `wherry.dims` = the model's sizes as JSON.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from wherry.errors import FormatError
+from wherry.weights.checkpoint import Q8_0_BLOCK, Checkpoint, Quantized, read_json
+
+_SCALES = ".scales"
+
+
+def recognises(head: bytes) -> bool:
+    return len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20
+
+
+def read(path: Path, config: Path | None = None) -> Checkpoint:
+    """Raises FormatError where the header lies or a tensor is of a type that numpy lacks (bfloat16)."""
+    try:
+        file = safe_open(str(path), framework="numpy")
+        names = list(file.keys())
+        stored = dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FormatError(f"{path}: found an unreadable safetensors header ({error}), expected a whole file") from error
+    metadata: dict[str, object] = dict(stored)
+    if "wherry.dims" in stored:
+        try:
+            metadata["dims"] = json.loads(stored["wherry.dims"])
+        except ValueError as error:
+            raise FormatError(f'{path}: metadata "wherry.dims": found no JSON ({error}), expected an object') from error
+    else:
+        beside = config or path.with_name("config.json")
+        if beside.is_file():
+            metadata["config"] = read_json(beside)
+    return Checkpoint(path, "safetensors", _Tensors(path, file, names), metadata)
+
+
+def write(
+    path: Path, tensors: Mapping[str, NDArray[Any] | Quantized], dims: Mapping[str, int], *, format: str = "f16"
+) -> None:
+    """Write a model under OpenAI's names. format: f32, f16, or q8_0 (matrices in blocks, the rest float16)."""
+    out: dict[str, NDArray[Any]] = {}
+    for name, tensor in tensors.items():
+        dense = tensor.dequantize() if isinstance(tensor, Quantized) else np.asarray(tensor)
+        if format == "q8_0" and dense.ndim == 2 and "positional" not in name and dense.shape[1] % Q8_0_BLOCK == 0:
+            out[name], out[name + _SCALES] = _quantize(dense)
+        else:
+            out[name] = np.ascontiguousarray(dense, np.float32 if format == "f32" else np.float16)
+    metadata = {"wherry.format": format, "wherry.dims": json.dumps(dict(dims))}
+    temporary = path.with_name(path.name + ".part")
+    save_file(out, str(temporary), metadata)
+    temporary.replace(path)
+
+
+def _quantize(x: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
+    """x (rows, columns) -> int8 of the same shape and scales (rows, columns / 32): ggml's q8_0 rule."""
+    blocks = x.astype(np.float32).reshape(x.shape[0], -1, Q8_0_BLOCK)
+    scales = np.abs(blocks).max(axis=2) / np.float32(127)
+    inverse = np.divide(np.float32(1), scales, out=np.zeros_like(scales), where=scales > 0)
+    values = np.rint(blocks * inverse[:, :, None]).astype(np.int8)
+    return values.reshape(x.shape), scales.astype(np.float16)
+
+
+class _Tensors(Mapping[str, NDArray[Any] | Quantized]):
+    """Read on demand; an int8 matrix and its scales come back as one q8_0 tensor."""
+
+    def __init__(self, path: Path, file: Any, names: list[str]) -> None:
+        self._path = path
+        self._file = file
+        self._stored = set(names)
+        self._names = [n for n in names if not (n.endswith(_SCALES) and n.removesuffix(_SCALES) in self._stored)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, name: str) -> NDArray[Any] | Quantized:
+        if name not in self._stored:
+            raise KeyError(name)
+        try:
+            value: NDArray[Any] = self._file.get_tensor(name)
+            if name + _SCALES not in self._stored:
+                return value
+            scales: NDArray[Any] = self._file.get_tensor(name + _SCALES)
+        except (SafetensorError, TypeError, AttributeError) as error:
+            raise FormatError(
+                f'{self._path}: tensor "{name}": found a type that is not readable ({error}), expected f32, f16 or q8_0'
+            ) from error
+        if value.dtype != np.int8 or value.ndim != 2 or scales.shape != (value.shape[0], value.shape[1] // Q8_0_BLOCK):
+            raise FormatError(
+                f'{self._path}: tensor "{name}{_SCALES}": found {scales.dtype} {scales.shape}, expected float16 scales of '
+                f"an int8 matrix, one for each {Q8_0_BLOCK} weights of {value.shape}"
+            )
+        data = np.empty((scales.size, 2 + Q8_0_BLOCK), np.uint8)
+        data[:, :2] = scales.astype("<f2").reshape(-1, 1).view(np.uint8)
+        data[:, 2:] = value.reshape(-1, Q8_0_BLOCK).view(np.uint8)
+        return Quantized("q8_0", tuple(value.shape), data)
