@@ -1,0 +1,63 @@
+"""`wherry models`."""
+
+import json
+
+import click
+
+from wherry.engine.catalog import CATALOGUE, default_cache, installed_models, pull, remove_model
+from wherry.errors import NotFoundError
+
+
+@click.group()
+def models() -> None:
+    """List, fetch and remove models."""
+
+
+@models.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_models(as_json: bool) -> None:
+    """List the known models and which are fetched."""
+    sizes = dict(installed_models(default_cache()))
+    if as_json:
+        rows = [
+            {"name": e.name, "about": e.about, "licence": e.licence, "bytes_on_disk": sizes.get(e.name)}
+            for e in CATALOGUE.values()
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for entry in CATALOGUE.values():
+        state = f"{sizes[entry.name] / 1e6:.0f} MB fetched" if entry.name in sizes else f"{entry.megabytes} MB to fetch"
+        click.echo(f"{entry.name:20} {state:18} {entry.licence:8} {entry.about}")
+
+
+@models.command("pull")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def pull_models(names: tuple[str, ...]) -> None:
+    """Fetch models into the cache; what is there stays as it is."""
+    for name in names:
+        click.echo(pull(name, default_cache(), say=lambda line: click.echo(line, err=True)))
+
+
+@models.command("rm")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def remove_models(names: tuple[str, ...]) -> None:
+    """Remove fetched models from the cache."""
+    for name in names:
+        remove_model(name, default_cache())
+
+
+@models.command("show")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show_model(name: str, as_json: bool) -> None:
+    """Show where a model comes from and its digests."""
+    if name not in CATALOGUE:
+        raise NotFoundError(f'model: found no "{name}", expected one of {", ".join(CATALOGUE)}')
+    entry = CATALOGUE[name]
+    files = [{"name": f.name, "package": f.requirement, "member": f.member, "sha256": f.sha256} for f in entry.files]
+    if as_json:
+        click.echo(json.dumps({"name": name, "about": entry.about, "licence": entry.licence, "files": files}, indent=2))
+        return
+    click.echo(f"{entry.name}: {entry.about} ({entry.licence})")
+    for file in files:
+        click.echo(f"  {file['name']:16} sha256 {file['sha256']}  from {file['package']}")
