@@ -1,0 +1,37 @@
+# Set-up makes .venv, installs the package with its extras, builds the guests and fetches the demo's model.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check bench setup guests clean
+run: setup
+	$(BIN)/wherry demo
+
+test: setup
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.installed
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_layers.py tests/cli/test_docs.py
+
+setup: $(VENV)/.installed $(VENV)/.model guests
+guests: build/guests/transcribe.wasm
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dawn,dev]'
+	touch $@
+
+$(VENV)/.model: src/wherry/engine/catalog.py | $(VENV)/.installed
+	$(BIN)/wherry models pull whisper-tiny.en
+	touch $@
+
+build/guests/transcribe.wasm: apps/transcribe/transcribe.c | $(VENV)/.installed
+	mkdir -p build/guests
+	$(BIN)/python -m ziglang cc --target=wasm32-wasi -O2 -Wl,-z,stack-size=65536 -o $@ $<
+
+clean:
+	rm -rf build $(VENV)

@@ -1,0 +1,155 @@
+"""`wherry run`."""
+
+import contextlib
+import os
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from wherry.errors import InputError, StoppedError
+from wherry.wasm.host import Mount
+
+_RUNTIMES = ("io.containerd.wasmedge.v1", "io.containerd.wherry.v1", "wasmedge", "wherry")
+_PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm")
+_ANY_GPU = "docker.com/gpu=webgpu"
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.argument("file", metavar="FILE.wasm", type=click.Path(path_type=Path))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("-p", "--publish", multiple=True, metavar="[IP:]HOST:GUEST", help="Let the guest serve this port. Default: any.")
+@click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable of the guest.")
+@click.option("-v", "--volume", multiple=True, metavar="HOST:GUEST[:ro]", help="Give the guest a folder.")
+@click.option("--dir", "folders", multiple=True, metavar="HOST:GUEST[:ro]", help="The same.")
+@click.option("--nn-preload", multiple=True, metavar="NAME:ENCODING:TARGET:PATH...", help="A model that the guest finds by name.")
+@click.option("--device", help=f"auto, cpu, gpu, gpu:N, gpu:NAME, or {_ANY_GPU} (any GPU).")
+@click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
+@click.option("--memory", metavar="SIZE", help="The most memory the guest may have, such as 512m. Default: 4g.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End the guest after this time.")
+@click.option("--entrypoint", metavar="ARGV0", help="The name that the guest sees as its own.")
+@click.option("--network", type=click.Choice(["host", "none"]), default="host", show_default=True, help="none: no sockets out.")
+@click.option("--platform", type=click.Choice(_PLATFORMS), help="Accepted as docker run does.")
+@click.option("--runtime", type=click.Choice(_RUNTIMES), help="Accepted as docker run does.")
+@click.option("--name", help="Accepted as docker run does: the guest's name in messages.")
+@click.option("--rm", "remove", is_flag=True, help="Accepted as docker run does: a run leaves nothing behind.")
+def run(
+    file: Path,
+    arguments: tuple[str, ...],
+    publish: tuple[str, ...],
+    env: tuple[str, ...],
+    volume: tuple[str, ...],
+    folders: tuple[str, ...],
+    nn_preload: tuple[str, ...],
+    device: str | None,
+    require_gpu: bool,
+    memory: str | None,
+    timeout: float | None,
+    entrypoint: str | None,
+    network: str,
+    platform: str | None,
+    runtime: str | None,
+    name: str | None,
+    remove: bool,
+) -> int:
+    """Run FILE.wasm, sandboxed, next to its models.
+
+    The guest sees the folders, variables and models that it is given, and nothing else. WASMEDGE_WASINN_PRELOAD (in --env
+    or in the environment) is read as --nn-preload is; its paths are the guest's.
+
+    \b
+    wherry run --dir .:/ --nn-preload default:Burn:GPU:/tiny_en.mpk:/tiny_en.cfg:/tokenizer.json:en \\
+        -p 8080:8080 whisper-api-server.wasm
+    """
+    from wherry.engine.catalog import default_cache
+    from wherry.wasm.host import Guest, GuestOptions
+    from wherry.wasm.nn.backend import load_graph
+    from wherry.wasm.nn.graph import SharedGraphs
+    from wherry.wasm.nn.preload import GuestPaths, parse_preloads
+    from wherry.wasm.sockets import NetworkPolicy
+
+    variables = dict(_variable(text) for text in env)
+    said = variables.get("WASMEDGE_WASINN_PRELOAD") or os.environ.get("WASMEDGE_WASINN_PRELOAD")
+    preloads = parse_preloads([*nn_preload, *([said] if said and not nn_preload else [])])
+    mounts = [_mount(text) for text in (*volume, *folders)]
+    paths = GuestPaths(tuple((mount.guest, mount.host) for mount in mounts))
+    place = device or os.environ.get("WHERRY_DEVICE") or "auto"
+    if place in (_ANY_GPU, "all"):
+        place = "auto"
+
+    def say(line: str) -> None:
+        click.echo(f"{name or file.name}: {line}", err=True)
+
+    shared = SharedGraphs(lambda graph: load_graph(preloads, graph, paths.resolve, place, require_gpu, say))
+    for preload in preloads.values():
+        for path in preload.paths:
+            paths.resolve(path)  # a missing model is told before the guest starts
+    options = GuestOptions(
+        argv=[entrypoint or file.name, *arguments],
+        env=variables,
+        mounts=mounts,
+        network=NetworkPolicy(dict(_port(text) for text in publish) if publish else None, outgoing=network == "host"),
+        memory_bytes=_size(memory) if memory else 1 << 32,
+        timeout=timeout,
+    )
+    guest = Guest(file, options, shared.find, cache=default_cache(), say=say)
+    outcome: list[int | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(guest.run())
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the main thread
+            outcome.append(error)
+
+    # Wasm runs beside the main thread: only there can Python answer a signal while the guest computes.
+    thread = threading.Thread(target=work, name="guest", daemon=True)
+    with contextlib.ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.signal(number, lambda got, frame: guest.stop(f"stopped by {signal.Signals(got).name}"))
+            stack.callback(signal.signal, number, before)
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.2)
+    result = outcome[0]
+    if isinstance(result, StoppedError):
+        return 143 if "SIGTERM" in result.message else 130
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not name or "\0" in text:
+        raise InputError(f'--env: found "{text}", expected NAME=VALUE')
+    return name, value if sign else os.environ.get(name, "")
+
+
+def _mount(text: str) -> Mount:
+    parts = text.split(":")
+    if len(parts) == 1:
+        parts = [text, text]
+    if len(parts) not in (2, 3) or not all(parts) or (len(parts) == 3 and parts[2] not in ("ro", "rw")):
+        raise InputError(f'--dir: found "{text}", expected HOST:GUEST or HOST:GUEST:ro')
+    return Mount(Path(parts[0]), parts[1], parts[-1] != "ro" if len(parts) == 3 else True)
+
+
+def _port(text: str) -> tuple[int, tuple[str, int]]:
+    rest = text.split(":")
+    address = ":".join(rest[:-2])
+    try:
+        host, guest = int(rest[-2]) if len(rest) > 1 else int(rest[0]), int(rest[-1].removesuffix("/tcp"))
+    except ValueError as error:
+        raise InputError(f'--publish: found "{text}", expected [IP:]HOST:GUEST port numbers') from error
+    if not (0 <= host <= 65535 and 0 < guest <= 65535):
+        raise InputError(f'--publish: found "{text}", expected ports from 1 to 65535')
+    return guest, (address or "0.0.0.0", host)
+
+
+def _size(text: str) -> int:
+    number, unit = text.rstrip("bBkKmMgG"), text.lstrip("0123456789").lower().removesuffix("b") or ""
+    if not number.isdigit() or unit not in _UNITS or int(number) < 1:
+        raise InputError(f'--memory: found "{text}", expected a size such as 512m or 2g')
+    return min(int(number) * _UNITS[unit], 1 << 32)

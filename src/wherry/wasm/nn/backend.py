@@ -1,0 +1,115 @@
+"""Preloaded graphs to the engine: the conventions of WasmEdge's Burn and Whisper plugins."""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from wherry.audio.decode import decode_audio
+from wherry.engine.session import Whisper, load_whisper
+from wherry.engine.transcript import TranscribeOptions
+from wherry.errors import FormatError, InputError, NotFoundError
+from wherry.wasm.nn.graph import Graph, Tensor
+from wherry.wasm.nn.preload import Preload, Resolve
+
+Say = Callable[[str], None]
+_F32 = 1
+
+
+@dataclass(frozen=True)
+class BurnSpeech:
+    """Encoding Burn: input 0 is F32 [1, samples], 16 kHz mono in [-1, 1]; output 0 the text in UTF-8."""
+
+    whisper: Whisper
+    options: TranscribeOptions
+
+    def compute(self, inputs: dict[int, Tensor]) -> dict[int, bytes]:
+        tensor = _only_input(inputs, 0)
+        samples = int(np.prod(tensor.dims, dtype=np.uint64)) if tensor.dims else 0
+        if tensor.kind != _F32 or len(tensor.dims) not in (1, 2) or (len(tensor.dims) == 2 and tensor.dims[0] != 1):
+            raise InputError(f"input 0: found type {tensor.kind} of {list(tensor.dims)}, expected F32 (1) of [1, samples]")
+        if samples * 4 != len(tensor.data):
+            raise InputError(f"input 0: found {len(tensor.data)} bytes, expected {samples * 4} for {list(tensor.dims)}")
+        audio = np.frombuffer(tensor.data, "<f4").astype(np.float32)
+        return {0: self.whisper.transcribe(audio, self.options).text.encode()}
+
+
+@dataclass(frozen=True)
+class WhisperSpeech:
+    """Encoding Whisper: input 0 is an audio file's bytes, input 1 JSON; output 0 one line a segment."""
+
+    whisper: Whisper
+    say: Say
+
+    def compute(self, inputs: dict[int, Tensor]) -> dict[int, bytes]:
+        options = _whisper_options(inputs[1].data if 1 in inputs else b"{}", self.say)
+        samples = decode_audio(io.BytesIO(_only_input(inputs, 0).data), name="input 0")
+        lines = (
+            f"[{_clock(s.start)} --> {_clock(s.end)}]  {s.text.strip()}\n"
+            for s in self.whisper.transcribe(samples, options).segments
+        )
+        return {0: "".join(lines).encode()}
+
+
+def load_graph(preloads: Mapping[str, Preload], name: str, resolve: Resolve, device: str, require_gpu: bool, say: Say) -> Graph:
+    """Load a preloaded graph. Raises NotFoundError for an unknown name, FormatError for an encoding without an engine."""
+    if name not in preloads:
+        known = ", ".join(preloads) or "none"
+        raise NotFoundError(f'graph "{name}": found no such name, expected one of the preloads ({known})')
+    preload = preloads[name]
+    place = "cpu" if preload.target == "cpu" else device
+    if preload.encoding == "burn":
+        weights, config, tokenizer = map(resolve, preload.paths)
+        whisper = load_whisper(weights, config=config, tokenizer=tokenizer, device=place, require_gpu=require_gpu, say=say)
+        return BurnSpeech(whisper, TranscribeOptions(language=preload.options[0] if preload.options else None))
+    if preload.encoding == "whisper":
+        files = [resolve(path) for path in preload.paths]
+        vocabulary = files[1] if len(files) > 1 else None
+        return WhisperSpeech(load_whisper(files[0], tokenizer=vocabulary, device=place, require_gpu=require_gpu, say=say), say)
+    raise FormatError(
+        f'preload "{name}": found encoding {preload.encoding}, expected burn or whisper: Wherry has no engine for it yet'
+    )
+
+
+_KEYS = {"language", "translate", "temperature", "prompt", "best-of", "beam-size", "offset-t", "duration", "detect-language"}
+
+
+def _whisper_options(raw: bytes, say: Say) -> TranscribeOptions:
+    """whisper.cpp's keys; those that are not honoured are named in the log."""
+    try:
+        given = json.loads(raw.rstrip(b"\0") or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"input 1: found no JSON ({error}), expected an object") from error
+    if not isinstance(given, dict):
+        raise InputError(f"input 1: found a JSON {type(given).__name__}, expected an object")
+    said = {str(key).replace("_", "-"): value for key, value in given.items()}
+    if ignored := sorted(said.keys() - _KEYS - {"enable-log"}):
+        say(f"wasi-nn whisper: not honoured: {', '.join(ignored)}")
+    language = said.get("language")
+    try:
+        return TranscribeOptions(
+            language=None if language in (None, "auto") or said.get("detect-language") else str(language),
+            task="translate" if said.get("translate") else "transcribe",
+            temperature=(float(said.get("temperature", 0.0)),),
+            initial_prompt=str(said["prompt"]) if said.get("prompt") else None,
+            best_of=int(said.get("best-of", 5)),
+            beam_size=int(said["beam-size"]) if int(said.get("beam-size", -1)) > 0 else None,
+            clip_start=float(said.get("offset-t", 0)) / 1000,
+            clip_seconds=float(said["duration"]) / 1000 if said.get("duration") else None,
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(f"input 1: found a value of the wrong type ({error}), expected whisper.cpp's") from error
+
+
+def _only_input(inputs: dict[int, Tensor], index: int) -> Tensor:
+    if index not in inputs:
+        raise InputError(f"input {index}: found none, expected set_input before compute")
+    return inputs[index]
+
+
+def _clock(seconds: float) -> str:
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"

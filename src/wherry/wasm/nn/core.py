@@ -1,0 +1,114 @@
+"""Module `wasi_ephemeral_nn`: arguments in, protocol call, result out. The contract is `wasi_ephemeral_nn.witx`."""
+
+from collections.abc import Callable, Mapping
+
+from wherry.errors import InputError, TooLargeError, WherryError
+from wherry.wasm.memory import GuestFault, GuestMemory
+from wherry.wasm.nn.graph import Graphs, Tensor
+
+SUCCESS, INVALID_ARGUMENT, MISSING_MEMORY, RUNTIME_ERROR, UNSUPPORTED = 0, 1, 3, 5, 6
+_MAX_NAME = 4096
+_MAX_DIMS = 16
+
+# Name -> how many i32 arguments it takes; every one answers an i32 errno.
+ARITIES: Mapping[str, int] = {
+    "load": 5,
+    "load_by_name": 3,
+    "load_by_name_with_config": 5,
+    "init_execution_context": 2,
+    "set_input": 3,
+    "compute": 1,
+    "get_output": 5,
+    "compute_single": 1,
+    "get_output_single": 5,
+    "fini_single": 1,
+    "unload": 1,
+    "finalize_execution_context": 1,
+}
+
+
+class CoreNN:
+    """The functions for one guest. `say` takes a line for the log when a call fails."""
+
+    def __init__(self, graphs: Graphs, say: Callable[[str], None]) -> None:
+        self._graphs = graphs
+        self._say = say
+
+    def call(self, name: str, memory: GuestMemory, arguments: tuple[int, ...]) -> int:
+        """One call by its import's name -> errno."""
+        try:
+            return int(getattr(self, "_" + name)(memory, *(argument & 0xFFFF_FFFF for argument in arguments)))
+        except GuestFault as fault:
+            self._say(f"wasi-nn {name}: {fault}")
+            return MISSING_MEMORY
+        except WherryError as error:
+            self._say(f"wasi-nn {name}: {error}")
+            return error.nn_errno
+
+    def _load(self, memory: GuestMemory, builders: int, count: int, encoding: int, target: int, out: int) -> int:
+        raise InputError(
+            "load: found model bytes in guest memory, expected a graph by name",
+            hint="name the model with --nn-preload and call load_by_name",
+        )
+
+    def _load_by_name(self, memory: GuestMemory, name: int, length: int, out: int) -> int:
+        memory.set_u32(out, 0)  # a bad pointer is found before a model is loaded
+        memory.set_u32(out, self._graphs.load_by_name(_name(memory, name, length)))
+        return SUCCESS
+
+    def _load_by_name_with_config(
+        self, memory: GuestMemory, name: int, length: int, config: int, config_length: int, out: int
+    ) -> int:
+        memory.read(config, min(config_length, _MAX_NAME))
+        return self._load_by_name(memory, name, length, out)
+
+    def _init_execution_context(self, memory: GuestMemory, graph: int, out: int) -> int:
+        memory.set_u32(out, 0)
+        memory.set_u32(out, self._graphs.open_context(graph))
+        return SUCCESS
+
+    def _set_input(self, memory: GuestMemory, context: int, index: int, tensor: int) -> int:
+        dims, dims_length, kind, data, length = memory.u32s(tensor, 5)
+        if dims_length > _MAX_DIMS:
+            raise InputError(f"input {index}: found {dims_length} dimensions, expected at most {_MAX_DIMS}")
+        shape = tuple(memory.u32s(dims, dims_length))
+        self._graphs.set_input(context, index, Tensor(shape, kind & 0xFF, memory.read(data, length)))
+        return SUCCESS
+
+    def _compute(self, memory: GuestMemory, context: int) -> int:
+        self._graphs.compute(context)
+        return SUCCESS
+
+    def _get_output(self, memory: GuestMemory, context: int, index: int, buffer: int, size: int, out: int) -> int:
+        data = self._graphs.output(context, index)
+        memory.set_u32(out, len(data))  # also when it does not fit, so that the guest can try again
+        if len(data) > size:
+            raise TooLargeError(f"output {index}: found a buffer of {size} bytes, expected {len(data)}")
+        memory.write(buffer, data)
+        return SUCCESS
+
+    def _compute_single(self, memory: GuestMemory, context: int) -> int:
+        return UNSUPPORTED
+
+    def _get_output_single(self, memory: GuestMemory, context: int, index: int, buffer: int, size: int, out: int) -> int:
+        return UNSUPPORTED
+
+    def _fini_single(self, memory: GuestMemory, context: int) -> int:
+        return UNSUPPORTED
+
+    def _unload(self, memory: GuestMemory, graph: int) -> int:
+        self._graphs.unload(graph)
+        return SUCCESS
+
+    def _finalize_execution_context(self, memory: GuestMemory, context: int) -> int:
+        self._graphs.close_context(context)
+        return SUCCESS
+
+
+def _name(memory: GuestMemory, pointer: int, length: int) -> str:
+    if length > _MAX_NAME:
+        raise InputError(f"graph name: found {length} bytes, expected at most {_MAX_NAME}")
+    try:
+        return memory.read(pointer, length).decode()
+    except UnicodeDecodeError as error:
+        raise InputError("graph name: found bytes that are not UTF-8, expected a name") from error

@@ -1,0 +1,88 @@
+"""`NAME:ENCODING:TARGET:PATH[:PATH…]`: which graphs a guest finds by name."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wherry.errors import InputError, NotFoundError
+
+ENCODINGS = {
+    "openvino": 0, "onnx": 1, "tensorflow": 2, "pytorch": 3, "tensorflowlite": 4, "autodetect": 5, "ggml": 6,
+    "neuralspeed": 7, "burn": 8, "whisper": 9, "mlx": 10, "piper": 11, "chattts": 12, "openvinogenai": 13, "bitnet": 14,
+}  # fmt: skip
+TARGETS = {"cpu": 0, "gpu": 1, "tpu": 2, "auto": 3}
+
+
+@dataclass(frozen=True)
+class Preload:
+    """One graph by name. `paths` are the guest's, `options` what follows them (Burn's language)."""
+
+    name: str
+    encoding: str
+    target: str
+    paths: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+
+def parse_preload(text: str) -> Preload:
+    """Raises InputError naming the part that is wrong."""
+    parts = text.split(":")
+    if len(parts) < 4 or not all(parts[:4]):
+        raise InputError(f'preload: found "{text}", expected NAME:ENCODING:TARGET:PATH[:PATH…]')
+    name, encoding, target = parts[0], parts[1].lower(), parts[2].lower()
+    if encoding not in ENCODINGS:
+        raise InputError(f'preload "{name}": encoding: found "{parts[1]}", expected Burn or Whisper')
+    if target not in TARGETS:
+        raise InputError(f'preload "{name}": target: found "{parts[2]}", expected CPU, GPU or AUTO')
+    rest = tuple(parts[3:])
+    if encoding == "burn":
+        if len(rest) not in (3, 4):
+            raise InputError(
+                f'preload "{name}": found {len(rest)} fields after the target, expected WEIGHTS:CONFIG:TOKENIZER[:LANGUAGE]'
+            )
+        return Preload(name, encoding, target, rest[:3], rest[3:])
+    if encoding == "ggml":
+        return Preload(name, encoding, target, (":".join(rest),))
+    return Preload(name, encoding, target, rest)
+
+
+def parse_preloads(texts: Sequence[str]) -> dict[str, Preload]:
+    """Raises InputError for a name given twice."""
+    found: dict[str, Preload] = {}
+    for preload in map(parse_preload, texts):
+        if preload.name in found:
+            raise InputError(f'preload: found the name "{preload.name}" twice, expected each once')
+        found[preload.name] = preload
+    return found
+
+
+@dataclass(frozen=True)
+class GuestPaths:
+    """Where the guest's folders lie on the host: (guest folder, host folder)."""
+
+    mounts: tuple[tuple[str, Path], ...]
+
+    def resolve(self, path: str) -> Path:
+        """A preload's path -> the host's file: through the mounts first, then as the host's own path.
+
+        The operator wrote it, not the guest, so a host path is no escape; but a mount's `..` or symbolic link must not
+        leave that mount.
+        """
+        pure = "/" + path.lstrip("/")
+        for guest, host in sorted(self.mounts, key=lambda mount: -len(mount[0])):
+            prefix = "/" + guest.strip("/")
+            if pure == prefix or pure.startswith(prefix.rstrip("/") + "/"):
+                root = host.resolve()
+                candidate = (root / pure[len(prefix.rstrip("/")) :].lstrip("/")).resolve()
+                if candidate.is_relative_to(root) and candidate.is_file():
+                    return candidate
+        if (direct := Path(path)).is_file():
+            return direct
+        known = ", ".join(guest for guest, _ in self.mounts) or "none"
+        raise NotFoundError(
+            f'preload: found no file "{path}" in the guest\'s folders ({known}) or on the host',
+            hint="give the folder to the guest with --dir HOST:GUEST",
+        )
+
+
+Resolve = Callable[[str], Path]

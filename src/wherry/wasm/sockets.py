@@ -1,0 +1,410 @@
+"""WasmEdge's socket calls and `poll_oneoff`, over the host's sockets.
+
+Which version of a call a guest means shows only in how many arguments its import declares. A blocking call waits on the
+socket and on the guest's wake-up socket together, so that a stop or a deadline ends it.
+"""
+
+import errno
+import select
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from wherry.wasm.memory import GuestFault, GuestMemory
+
+SUCCESS, ACCES, AGAIN, BADF, FAULT, INTR, INVAL, IO, MFILE, NOSYS, NOTSUP = 0, 2, 6, 8, 21, 27, 28, 29, 33, 52, 58
+# Host errno -> WASI errno, for what sockets report.
+_ERRNO = {
+    errno.EACCES: ACCES, errno.EPERM: 63, errno.EADDRINUSE: 3, errno.EADDRNOTAVAIL: 4, errno.EAFNOSUPPORT: 5,
+    errno.EAGAIN: AGAIN, errno.EALREADY: 7, errno.EBADF: BADF, errno.ECONNABORTED: 13, errno.ECONNREFUSED: 14,
+    errno.ECONNRESET: 15, errno.EDESTADDRREQ: 17, errno.EHOSTUNREACH: 23, errno.EINPROGRESS: 26, errno.EINTR: INTR,
+    errno.EINVAL: INVAL, errno.EISCONN: 30, errno.EMFILE: MFILE, errno.EMSGSIZE: 35, errno.ENETUNREACH: 40,
+    errno.ENOBUFS: 42, errno.ENOTCONN: 53, errno.EOPNOTSUPP: NOTSUP, errno.EPIPE: 64, errno.ETIMEDOUT: 73,
+}  # fmt: skip
+_FIRST_FD = 1 << 10  # above any descriptor of files
+_MAX_SOCKETS = 1024
+_MAX_TRANSFER = 1 << 20  # bytes moved by one call
+_MAX_SUBSCRIPTIONS = 4096
+_FAMILIES = {1: socket.AF_INET, 2: socket.AF_INET6}
+_KINDS = {1: socket.SOCK_DGRAM, 2: socket.SOCK_STREAM}
+_OPTIONS = {
+    0: socket.SO_REUSEADDR, 1: socket.SO_TYPE, 2: socket.SO_ERROR, 4: socket.SO_BROADCAST, 5: socket.SO_SNDBUF,
+    6: socket.SO_RCVBUF, 7: socket.SO_KEEPALIVE,
+}  # fmt: skip
+_NONBLOCK = 4
+_CLOCK, _READ, _WRITE = 0, 1, 2
+
+# Name -> how many arguments each version takes.
+ARITIES: Mapping[str, tuple[int, ...]] = {
+    "sock_open": (3,), "sock_bind": (3,), "sock_listen": (2,), "sock_accept": (2, 3), "sock_connect": (3,),
+    "sock_recv": (6,), "sock_recv_from": (7, 8), "sock_send": (5,), "sock_send_to": (7,), "sock_shutdown": (2,),
+    "sock_getsockopt": (5,), "sock_setsockopt": (5,), "sock_getlocaladdr": (3, 4), "sock_getpeeraddr": (3, 4),
+    "sock_getaddrinfo": (8,), "poll_oneoff": (4,), "epoll_oneoff": (4,),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NetworkPolicy:
+    """What a guest's network may do. `published` maps the guest's ports to (host address, host port)."""
+
+    published: Mapping[int, tuple[str, int]] | None = None  # None: a guest binds what it asks for
+    outgoing: bool = True
+
+
+@dataclass
+class _Socket:
+    host: socket.socket
+    family: int
+    blocking: bool = True
+    port: int | None = None  # the port the guest asked for, where the host's is another
+
+    def close(self) -> None:
+        self.host.close()
+
+
+@dataclass
+class Sockets:
+    """The sockets of one guest. `woken` is readable once the guest is to stop."""
+
+    policy: NetworkPolicy
+    woken: socket.socket
+    table: dict[int, _Socket] = field(default_factory=dict)
+    next_fd: int = _FIRST_FD
+
+    def call(self, name: str, memory: GuestMemory, arguments: tuple[int, ...]) -> int:
+        """One call by its import's name -> errno."""
+        method = name.removesuffix("_v2")
+        try:
+            return int(getattr(self, "_" + method)(memory, *arguments))
+        except GuestFault:
+            return FAULT
+        except (BlockingIOError, InterruptedError):
+            return AGAIN
+        except TimeoutError:
+            return 73
+        except (OverflowError, UnicodeError):
+            return INVAL
+        except OSError as error:
+            return _ERRNO.get(error.errno or 0, IO)
+
+    def close_all(self) -> None:
+        for each in self.table.values():
+            each.close()
+        self.table.clear()
+
+    # -- what preview1's own calls do on a socket
+
+    def close(self, fd: int) -> int:
+        self.table.pop(fd).close()
+        return SUCCESS
+
+    def status(self, memory: GuestMemory, fd: int, out: int) -> int:
+        """fdstat: type stream socket, the true flags (a guest keeps them when it sets NONBLOCK), all rights."""
+        flags = 0 if self.table[fd].blocking else _NONBLOCK
+        memory.write(out, struct.pack("<BxHxxxxQQ", 6, flags, (1 << 64) - 1, (1 << 64) - 1))
+        return SUCCESS
+
+    def set_flags(self, fd: int, flags: int) -> int:
+        self.table[fd].blocking = not flags & _NONBLOCK
+        return SUCCESS
+
+    def _read(self, memory: GuestMemory, fd: int, iovs: int, count: int, out: int) -> int:
+        return self._sock_recv(memory, fd, iovs, count, 0, out, None)
+
+    def _write(self, memory: GuestMemory, fd: int, iovs: int, count: int, out: int) -> int:
+        return self._sock_send(memory, fd, iovs, count, 0, out)
+
+    # -- WasmEdge's calls
+
+    def _sock_open(self, memory: GuestMemory, family: int, kind: int, out: int) -> int:
+        if family not in _FAMILIES or kind not in _KINDS:
+            return 5 if family not in _FAMILIES else INVAL
+        memory.set_u32(out, 0)
+        made = socket.socket(_FAMILIES[family], _KINDS[kind])
+        return self._add(memory, made, out)
+
+    def _sock_bind(self, memory: GuestMemory, fd: int, address: int, port: int) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        wanted = (self._address(memory, sock, address), port & 0xFFFF)
+        if self.policy.published is not None:
+            if wanted[1] not in self.policy.published:
+                return ACCES
+            wanted = self.policy.published[wanted[1]]
+            sock.port = port & 0xFFFF
+            if ":" not in wanted[0] and sock.family == socket.AF_INET6:
+                wanted = ("::" if wanted[0] == "0.0.0.0" else f"::ffff:{wanted[0]}", wanted[1])
+        sock.host.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.host.bind(wanted)
+        return SUCCESS
+
+    def _sock_listen(self, memory: GuestMemory, fd: int, backlog: int) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        sock.host.listen(max(1, min(backlog, 4096)))
+        return SUCCESS
+
+    def _sock_accept(self, memory: GuestMemory, fd: int, *rest: int) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        flags, out = rest if len(rest) == 2 else (0, rest[0])
+        memory.set_u32(out, 0)
+        self._wait(sock, select.POLLIN)
+        made, _ = sock.host.accept()
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        result = self._add(memory, made, out)
+        if result == SUCCESS and flags & _NONBLOCK:
+            self.table[memory.u32(out)].blocking = False
+        return result
+
+    def _sock_connect(self, memory: GuestMemory, fd: int, address: int, port: int) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        if not self.policy.outgoing:
+            return ACCES
+        code = sock.host.connect_ex((self._address(memory, sock, address), port & 0xFFFF))
+        if code == errno.EINPROGRESS and sock.blocking:
+            self._wait(sock, select.POLLOUT)
+            code = sock.host.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return _ERRNO.get(code, IO) if code else SUCCESS
+
+    def _sock_recv(
+        self, memory: GuestMemory, fd: int, iovs: int, count: int, flags: int, out: int, flags_out: int | None
+    ) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        memory.set_u32(out, 0)
+        pieces = [piece for piece in memory.iovecs(iovs, count) if piece[1]]
+        if not pieces:
+            return SUCCESS
+        self._wait(sock, select.POLLIN)
+        start, length = pieces[0]  # a short read is a read
+        got = sock.host.recv_into(
+            memory.writable(start, min(length, _MAX_TRANSFER)), 0, socket.MSG_PEEK if flags & 1 else 0
+        )
+        memory.set_u32(out, got)
+        if flags_out is not None:
+            memory.set_u16(flags_out, 0)
+        return SUCCESS
+
+    def _sock_recv_from(
+        self, memory: GuestMemory, fd: int, iovs: int, count: int, address: int, flags: int, *outs: int
+    ) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        port_out, out = (outs[0], outs[1]) if len(outs) == 3 else (None, outs[0])
+        if len(outs) == 3:
+            memory.set_u16(outs[2], 0)
+        memory.set_u32(out, 0)
+        start, length = next(iter(memory.iovecs(iovs, count)), (0, 0))
+        self._wait(sock, select.POLLIN)
+        got, peer = sock.host.recvfrom_into(memory.writable(start, min(length, _MAX_TRANSFER)))
+        if peer:
+            self._give_address(memory, sock, address, peer[0])
+            if port_out is not None:
+                memory.set_u32(port_out, peer[1])
+        memory.set_u32(out, got)
+        return SUCCESS
+
+    def _sock_send(self, memory: GuestMemory, fd: int, iovs: int, count: int, flags: int, out: int) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        memory.set_u32(out, 0)
+        data = memory.gather(iovs, count, _MAX_TRANSFER)
+        self._wait(sock, select.POLLOUT)
+        memory.set_u32(out, sock.host.send(data, socket.MSG_NOSIGNAL))
+        return SUCCESS
+
+    def _sock_send_to(
+        self, memory: GuestMemory, fd: int, iovs: int, count: int, address: int, port: int, flags: int, out: int
+    ) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        if not self.policy.outgoing:
+            return ACCES
+        memory.set_u32(out, 0)
+        data = memory.gather(iovs, count, _MAX_TRANSFER)
+        self._wait(sock, select.POLLOUT)
+        memory.set_u32(out, sock.host.sendto(data, (self._address(memory, sock, address), port & 0xFFFF)))
+        return SUCCESS
+
+    def _sock_shutdown(self, memory: GuestMemory, fd: int, how: int) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        ways = {1: socket.SHUT_RD, 2: socket.SHUT_WR, 3: socket.SHUT_RDWR}
+        if how not in ways:
+            return INVAL
+        sock.host.shutdown(ways[how])
+        return SUCCESS
+
+    def _sock_getsockopt(self, memory: GuestMemory, fd: int, level: int, name: int, value: int, size: int) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        if level != 0 or name not in _OPTIONS or memory.u32(size) < 4:
+            return INVAL
+        memory.set_u32(value, sock.host.getsockopt(socket.SOL_SOCKET, _OPTIONS[name]) & 0xFFFF_FFFF)
+        memory.set_u32(size, 4)
+        return SUCCESS
+
+    def _sock_setsockopt(self, memory: GuestMemory, fd: int, level: int, name: int, value: int, size: int) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        if level != 0:
+            return INVAL
+        if name in (9, 11, 12):  # linger and time-outs: the host's own deadlines stand
+            return SUCCESS
+        if name not in _OPTIONS or size < 4:
+            return INVAL
+        sock.host.setsockopt(socket.SOL_SOCKET, _OPTIONS[name], min(memory.u32(value), 1 << 24))
+        return SUCCESS
+
+    def _sock_getlocaladdr(self, memory: GuestMemory, fd: int, address: int, *outs: int) -> int:
+        return self._name(memory, fd, address, outs, peer=False)
+
+    def _sock_getpeeraddr(self, memory: GuestMemory, fd: int, address: int, *outs: int) -> int:
+        return self._name(memory, fd, address, outs, peer=True)
+
+    def _name(self, memory: GuestMemory, fd: int, address: int, outs: tuple[int, ...], *, peer: bool) -> int:
+        if (sock := self.table.get(fd)) is None:
+            return BADF
+        host, port = (sock.host.getpeername() if peer else sock.host.getsockname())[:2]
+        self._give_address(memory, sock, address, host)
+        if len(outs) == 2:
+            memory.set_u32(outs[0], 4 if sock.family == socket.AF_INET else 6)
+        memory.set_u32(outs[-1], port if peer or sock.port is None else sock.port)
+        return SUCCESS
+
+    def _sock_getaddrinfo(
+        self, memory: GuestMemory, node: int, node_length: int, service: int, service_length: int, hints: int,
+        result: int, limit: int, count_out: int,
+    ) -> int:  # fmt: skip
+        """Resolve into the list that the guest allocated: IPv4 stream addresses, at most `limit`."""
+        memory.set_u32(count_out, 0)
+        if not self.policy.outgoing or not 0 < node_length <= 255 or not 0 <= service_length <= 32:
+            return ACCES if not self.policy.outgoing else INVAL
+        name = memory.read(node, node_length).rstrip(b"\0").decode()
+        port = memory.read(service, service_length).rstrip(b"\0").decode() or None
+        try:
+            found = socket.getaddrinfo(name, port, socket.AF_INET, socket.SOCK_STREAM)
+        except socket.gaierror:
+            return 2
+        entry = memory.u32(result)
+        written = 0
+        for _, _, _, _, (host, number, *_rest) in found[: max(0, min(limit, 16))]:
+            if not entry:
+                break
+            memory.write(entry, struct.pack("<HBBB", 0, 1, 2, 1))
+            address = memory.u32(entry + 12)
+            data = memory.u32(address + 8)
+            raw = struct.pack(">H", int(number)) + socket.inet_aton(str(host))
+            memory.set_u32(entry + 8, 16)
+            memory.write(address, b"\x01")
+            memory.set_u32(address + 4, len(raw))
+            memory.write(data, raw)
+            entry = memory.u32(entry + 24)
+            written += 1
+        memory.set_u32(count_out, written)
+        return SUCCESS
+
+    def _epoll_oneoff(self, memory: GuestMemory, subscriptions: int, events: int, count: int, out: int) -> int:
+        return self._poll_oneoff(memory, subscriptions, events, count, out)
+
+    def _poll_oneoff(self, memory: GuestMemory, subscriptions: int, events: int, count: int, out: int) -> int:
+        """Wait for clocks, sockets and files (which are always ready) -> one event each."""
+        if not 0 < count <= _MAX_SUBSCRIPTIONS:
+            return INVAL
+        raw = memory.read(subscriptions, 48 * count)
+        memory.writable(events, 32 * count)
+        now = time.monotonic_ns()
+        poll = select.poll()
+        poll.register(self.woken, select.POLLIN)
+        watched: dict[int, list[tuple[int, int]]] = {}
+        clocks: list[tuple[int, int]] = []
+        ready: list[bytes] = []
+        for at in range(0, len(raw), 48):
+            user, tag = struct.unpack_from("<QB", raw, at)
+            if tag == _CLOCK:
+                clock, wait, flags = (
+                    struct.unpack_from("<I", raw, at + 16)[0],
+                    struct.unpack_from("<Q", raw, at + 24)[0],
+                    struct.unpack_from("<H", raw, at + 40)[0],
+                )
+                if flags & 1:  # an absolute time, of the clock it names
+                    wait = max(0, wait - (time.time_ns() if clock == 0 else now))
+                clocks.append((wait, user))
+            elif tag in (_READ, _WRITE):
+                fd = struct.unpack_from("<I", raw, at + 16)[0]
+                sock = self.table.get(fd)
+                if sock is not None:
+                    watched.setdefault(sock.host.fileno(), []).append((user, tag))
+                else:
+                    ready.append(_event(user, BADF if fd >= _FIRST_FD else SUCCESS, tag, 1))
+            else:
+                ready.append(_event(user, INVAL, tag, 0))
+        for number, wanted in watched.items():
+            mask = 0
+            for _, tag in wanted:
+                mask |= select.POLLIN if tag == _READ else select.POLLOUT
+            poll.register(number, mask)
+        timeout = 0 if ready else min((wait for wait, _ in clocks), default=None)
+        # Rounded up: a clock must not fire early, or the guest spins.
+        found = poll.poll(None if timeout is None else min(-(-timeout // 1_000_000), 1 << 30))
+        for number, mask in found:
+            for user, tag in watched.get(number, []):
+                hung_up = bool(mask & (select.POLLHUP | select.POLLERR))
+                if hung_up or mask & (select.POLLIN if tag == _READ else select.POLLOUT):
+                    ready.append(_event(user, SUCCESS, tag, 1, 1 if mask & select.POLLHUP else 0))
+        elapsed = time.monotonic_ns() - now
+        ready += [_event(user, SUCCESS, _CLOCK, 0) for wait, user in clocks if elapsed >= wait]
+        memory.write(events, b"".join(ready))
+        memory.set_u32(out, len(ready))
+        return SUCCESS
+
+    # -- helpers
+
+    def _add(self, memory: GuestMemory, made: socket.socket, out: int) -> int:
+        if len(self.table) >= _MAX_SOCKETS:
+            made.close()
+            return MFILE
+        made.setblocking(False)  # waiting is `_wait`'s: it also hears a stop
+        memory.set_u32(out, self.next_fd)
+        self.table[self.next_fd] = _Socket(made, made.family)
+        self.next_fd += 1
+        return SUCCESS
+
+    def _wait(self, sock: _Socket, mask: int) -> None:
+        """Until a blocking socket is ready. Raises InterruptedError when the guest is to stop."""
+        if not sock.blocking:
+            return
+        poll = select.poll()
+        poll.register(sock.host, mask)
+        poll.register(self.woken, select.POLLIN)
+        if any(number == self.woken.fileno() for number, _ in poll.poll()):
+            raise InterruptedError
+
+    def _address(self, memory: GuestMemory, sock: _Socket, record: int) -> str:
+        """{buffer, length}: 4 bytes (IPv4), 16 (IPv6), or 128 that start with the family."""
+        buffer, length = memory.u32s(record, 2)
+        raw = memory.read(buffer, min(length, 128))
+        if length == 128:
+            family = int.from_bytes(raw[:2], "little")
+            raw = raw[2:6] if family == 1 else raw[2:18]
+        size = 4 if sock.family == socket.AF_INET else 16
+        if len(raw) < size:
+            raise GuestFault(f"found an address of {len(raw)} bytes, expected {size}")
+        return socket.inet_ntop(sock.family, raw[:size])
+
+    def _give_address(self, memory: GuestMemory, sock: _Socket, record: int, host: str) -> None:
+        buffer, length = memory.u32s(record, 2)
+        raw = socket.inet_pton(sock.family, host)
+        if length >= 128:
+            raw = (1 if sock.family == socket.AF_INET else 2).to_bytes(2, "little") + raw
+        if length < len(raw):
+            raise GuestFault(f"found a buffer of {length} bytes, expected {len(raw)}")
+        memory.write(buffer, raw)
+
+
+def _event(user: int, code: int, tag: int, size: int, flags: int = 0) -> bytes:
+    return struct.pack("<QHBxxxxxQHxxxxxx", user, code, tag, size, flags)
