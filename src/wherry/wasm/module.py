@@ -13,7 +13,7 @@ from wherry.errors import FormatError, NotFoundError, TooLargeError
 
 _MAX_WASM_BYTES = 256 << 20
 # Part of the cache key: a change of how modules are compiled makes old entries unreachable.
-_SETTINGS = f"wasmtime-{version("wasmtime")}-epoch-v1"
+_SETTINGS = f"wasmtime-{version('wasmtime')}-epoch-v1"
 
 
 def new_engine() -> wasmtime.Engine:
