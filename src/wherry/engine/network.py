@@ -8,7 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.models import whisper
-from wherry.models.whisper import Attention, Block, Cache, Decoder, Encoder, LayerNorm, Linear, Sound, WhisperDims, WhisperWeights
+from wherry.models.whisper import (
+    Attention,
+    Block,
+    Cache,
+    Decoder,
+    Encoder,
+    LayerNorm,
+    Linear,
+    Sound,
+    WhisperDims,
+    WhisperWeights,
+)
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -47,7 +58,9 @@ class Network:
         """An empty text for each of `rows` rows."""
         shape = (rows, self.dims.n_text_ctx, self.dims.n_text_state)
         layers = range(self.dims.n_text_layer)
-        return State(sound, Cache([self.ops.empty(shape) for _ in layers], [self.ops.empty(shape) for _ in layers]), rows)
+        return State(
+            sound, Cache([self.ops.empty(shape) for _ in layers], [self.ops.empty(shape) for _ in layers]), rows
+        )
 
     def step(self, state: State, tokens: Ints, queries: list[Any] | None = None) -> Any:
         """tokens (B, T) after those the state holds -> hidden states (B, T, state), on the device."""
@@ -113,7 +126,8 @@ class Network:
         """Some of the recordings of a batch."""
         chosen = self.ops.array(np.asarray(rows, np.int32))
         return Sound(
-            tuple(self.ops.select(x, chosen) for x in sound.keys), tuple(self.ops.select(x, chosen) for x in sound.values)
+            tuple(self.ops.select(x, chosen) for x in sound.keys),
+            tuple(self.ops.select(x, chosen) for x in sound.values),
         )
 
     def keep(self, state: State, rows: Ints) -> None:

@@ -1,6 +1,7 @@
 """When each word was spoken: cross-attention aligned with the frames by dynamic time warping (openai-whisper, timing.py)."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +104,7 @@ def _shorten_at_sentence_ends(timings: list[_Timing], longest: float) -> None:
     """Alignment stretches the words at a pause: cut them where a sentence ends."""
     if all(timing.end == timing.start for timing in timings):
         return
-    for before, timing in zip(timings, timings[1:], strict=False):
+    for before, timing in pairwise(timings):
         if timing.end - timing.start > longest:
             if timing.word in _SENTENCE_ENDS:
                 timing.end = timing.start + longest

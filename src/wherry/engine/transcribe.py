@@ -26,7 +26,11 @@ def check_options(options: TranscribeOptions) -> None:
         raise InputError(f'task: found "{options.task}", expected transcribe or translate')
     if not options.temperature or any(not 0 <= t <= 2 for t in options.temperature):
         raise InputError(f"temperature: found {options.temperature}, expected one or more numbers from 0 to 2")
-    for name, value in (("beam_size", options.beam_size), ("best_of", options.best_of), ("batch_size", options.batch_size)):
+    for name, value in (
+        ("beam_size", options.beam_size),
+        ("best_of", options.best_of),
+        ("batch_size", options.batch_size),
+    ):
         if value is not None and not 1 <= value <= 64:
             raise InputError(f"{name}: found {value}, expected 1 to 64")
     if options.patience is not None and (options.beam_size is None or not 0 < options.patience <= 10):
@@ -87,9 +91,9 @@ class _Work:
             if self.options.word_timestamps:
                 found = add_word_timestamps(self.network, self.tokenizer, found, sound, frames, last_speech)
                 ends = [word.end for segment in found for word in segment.words]
-                if not _ends_in_single_timestamp(result.tokens, self.tokenizer.timestamp_begin) and ends:
-                    if ends[-1] > seek / FRAMES_PER_SECOND:
-                        advance = round(ends[-1] * FRAMES_PER_SECOND) - seek
+                whole = _ends_in_single_timestamp(result.tokens, self.tokenizer.timestamp_begin)
+                if not whole and ends and ends[-1] > seek / FRAMES_PER_SECOND:
+                    advance = round(ends[-1] * FRAMES_PER_SECOND) - seek
                 if ends:
                     last_speech = ends[-1]
             found = [_without_nothing(segment) for segment in found]

@@ -26,7 +26,9 @@ class CpuOperations:
     """`Operations` on numpy arrays (float32). Safe for several threads: it holds no state but its pool."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.threads = (
+            threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="wherry-cpu")
 
     # -- placing data
@@ -93,7 +95,10 @@ class CpuOperations:
         # Three neighbouring frames of a row-major array are one contiguous row of 3 * in numbers: no copy is needed.
         item = padded.strides[2]
         patches = np.lib.stride_tricks.as_strided(
-            padded, (batch, length, 3 * channels), (padded.strides[0], stride * padded.strides[1], item), writeable=False
+            padded,
+            (batch, length, 3 * channels),
+            (padded.strides[0], stride * padded.strides[1], item),
+            writeable=False,
         )
         taps = np.ascontiguousarray(weight.transpose(0, 2, 1)).reshape(weight.shape[0], 3 * channels)
         return np.stack([self.linear(patches[b], taps, bias, gelu=True) for b in range(batch)])
@@ -133,7 +138,7 @@ class CpuOperations:
     def embedding(self, tokens: Ints, table: Array, positions_table: Array, offsets: Ints) -> Array:
         """tokens (B, T) -> table[tokens] + positions_table[offsets (B,) + t]: (B, T, n)."""
         places = offsets[:, None] + np.arange(tokens.shape[1])
-        return table[tokens] + positions_table[places]
+        return np.asarray(table[tokens] + positions_table[places], np.float32)
 
     def append(self, cache: Array, x: Array, offsets: Ints) -> None:
         """cache (B, ctx, n)[b, offsets[b] : offsets[b] + T] = x (B, T, n)[b]."""

@@ -29,7 +29,7 @@ class WhisperTokenizer:
         """Read a `tokenizer.json`. Raises FormatError where it is not one of Whisper's or does not fit the model."""
         try:
             tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # noqa: BLE001 - the library raises bare Exception
+        except Exception as error:
             raise FormatError(
                 f"{path}: found no readable tokenizer ({error}), expected a Hugging Face tokenizer.json"
             ) from error
@@ -99,7 +99,8 @@ class WhisperTokenizer:
     def non_speech_tokens(self) -> frozenset[int]:
         """Brackets, notes and the like, never spoken: suppressed unless asked for ("-" and "'" stay inside words)."""
         symbols = list('"#()*+/:;<=>@[\\]^_`{|}~「」『』')
-        symbols += "<< >> <<< >>> -- --- -( -[ (' (\" (( )) ((( ))) [[ ]] {{ }} ♪♪ ♪♪♪".split()
+        symbols += ["<<", ">>", "<<<", ">>>", "--", "---", "-(", "-[", "('", '("', "((", "))", "(((", ")))"]
+        symbols += ["[[", "]]", "{{", "}}", "♪♪", "♪♪♪"]
         notes = set("♩♪♫♬♭♮♯")
         found = {self.encode(" -")[0], self.encode(" '")[0]}
         for symbol in [*symbols, *notes]:

@@ -219,7 +219,9 @@ def _tensor(path: Path, param: Any, name: str, precision: str) -> NDArray[Any]:
             raise FormatError(f'{path}: tensor "{name}": found type {dtype!r}, expected one of {" ".join(_DTYPES)}')
         kind = np.dtype(_DTYPES[dtype])
         if raw.dtype != np.uint8 or raw.size % kind.itemsize:
-            raise FormatError(f'{path}: tensor "{name}": found {raw.size} bytes, expected a multiple of {kind.itemsize}')
+            raise FormatError(
+                f'{path}: tensor "{name}": found {raw.size} bytes, expected a multiple of {kind.itemsize}'
+            )
         flat = np.ascontiguousarray(raw).view(kind)
     items = 1
     for size in shape:
@@ -401,7 +403,10 @@ def _record(tensors: Mapping[str, NDArray[Any]], dims: Mapping[str, int]) -> lis
 def _config(dims: Mapping[str, int]) -> str:
     """The two sections of a `.cfg`, as serde_json prints them."""
     lines = ["{"]
-    for section, part, first in (("audio_encoder_config", "audio", "n_mels"), ("text_decoder_config", "text", "n_vocab")):
+    for section, part, first in (
+        ("audio_encoder_config", "audio", "n_mels"),
+        ("text_decoder_config", "text", "n_vocab"),
+    ):
         names = [first, f"n_{part}_ctx", f"n_{part}_state", f"n_{part}_head", f"n_{part}_layer"]
         lines.append(f'  "{section}": {{')
         lines += [f'    "{name}": {dims[name]}{"" if name == names[-1] else ","}' for name in names]

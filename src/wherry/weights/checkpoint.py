@@ -57,10 +57,11 @@ def open_checkpoint(path: Path, *, config: Path | None = None) -> Checkpoint:
         head = file.read(64)
     for reader in (ctranslate2, safetensors, burn):
         if reader.recognises(head):
-            return reader.read(path, config)
+            checkpoint: Checkpoint = reader.read(path, config)
+            return checkpoint
     raise FormatError(
-        f"{path}: found first bytes {head[:8].hex(' ') or '(empty file)'}, expected a CTranslate2 model.bin, a Burn .mpk or .mpk.gz, "
-        "or a safetensors file"
+        f"{path}: found first bytes {head[:8].hex(' ') or '(empty file)'}, "
+        "expected a CTranslate2 model.bin, a Burn .mpk or .mpk.gz, or a safetensors file"
     )
 
 
@@ -68,7 +69,9 @@ def read_json(path: Path) -> dict[str, object]:
     """A small JSON object. Raises FormatError naming the file."""
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
-            raise FormatError(f"{path}: found {path.stat().st_size} bytes, expected a configuration under {_MAX_JSON_BYTES}")
+            raise FormatError(
+                f"{path}: found {path.stat().st_size} bytes, expected a configuration under {_MAX_JSON_BYTES}"
+            )
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NotFoundError(f"{path}: found no such file, expected a JSON configuration") from error

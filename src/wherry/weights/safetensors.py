@@ -28,8 +28,8 @@ def read(path: Path, config: Path | None = None) -> Checkpoint:
     """Raises FormatError where the header lies or a tensor is of a type that numpy lacks (bfloat16)."""
     try:
         file = safe_open(str(path), framework="numpy")
-        names = list(file.keys())
-        stored = dict(file.metadata() or {})
+        names = list(file.keys())  # type: ignore[no-untyped-call]
+        stored = dict(file.metadata() or {})  # type: ignore[no-untyped-call]
     except (SafetensorError, OSError, ValueError) as error:
         raise FormatError(f"{path}: found an unreadable safetensors header ({error}), expected a whole file") from error
     metadata: dict[str, object] = dict(stored)

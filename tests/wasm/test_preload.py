@@ -1,0 +1,56 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from wherry.errors import InputError, NotFoundError
+from wherry.wasm.nn.preload import GuestPaths, Preload, parse_preload, parse_preloads
+
+
+def test_the_published_preload() -> None:
+    text = "default:Burn:GPU:/tiny_en.mpk:/tiny_en.cfg:/tokenizer.json:en"
+    paths = ("/tiny_en.mpk", "/tiny_en.cfg", "/tokenizer.json")
+    assert parse_preload(text) == Preload("default", "burn", "gpu", paths, ("en",))
+
+
+def test_ggml_paths_keep_their_colons() -> None:
+    assert parse_preload("m:GGML:auto:C:/x.gguf").paths == ("C:/x.gguf",)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "NAME:ENCODING"),
+        ("default", "NAME:ENCODING"),
+        (":Burn:GPU:x", "NAME:ENCODING"),
+        ("a:Burnt:GPU:x:y:z", "encoding"),
+        ("a:Burn:NPU:x:y:z", "target"),
+        ("a:Burn:GPU:x:y", "WEIGHTS:CONFIG:TOKENIZER"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        parse_preload(text)
+
+
+def test_a_name_is_given_once() -> None:
+    with pytest.raises(InputError, match="twice"):
+        parse_preloads(["a:Whisper:CPU:x", "a:Whisper:CPU:y"])
+
+
+def test_paths_are_the_guests_and_stay_in_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/model").write_text("m")
+    (tmp_path / "outside").write_text("o")
+    (tmp_path / "root/link").symlink_to(tmp_path / "outside")
+    paths = GuestPaths((("/", tmp_path / "root"),))
+    assert paths.resolve("/model") == (tmp_path / "root/model").resolve()
+    for escape in ("/link", "/../outside", "/a/../../outside"):
+        with pytest.raises(NotFoundError):
+            paths.resolve(escape)
+
+
+def test_a_host_path_serves_where_no_folder_has_it(tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_text("w")
+    assert GuestPaths(()).resolve(os.fspath(file)) == file
