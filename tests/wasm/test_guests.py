@@ -248,9 +248,7 @@ def test_files_that_are_no_module_are_told(tmp_path: Path, data: bytes) -> None:
 def test_our_tables_are_the_contract() -> None:
     text = (ROOT / "src/wherry/wasm/nn/wasi_ephemeral_nn.witx").read_text()
     contract = {
-        name: line.count("(param ")
-        for line in text.splitlines()
-        if (name := "".join(re.findall(r'export "(\w+)"', line)))
+        name: line.count("(param ") for line in text.splitlines() if (name := "".join(re.findall(r'export "(\w+)"', line)))
     }
     assert contract == dict(core.ARITIES)
     for name in core.ARITIES:

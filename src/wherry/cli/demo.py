@@ -14,9 +14,7 @@ _SAMPLE = Path(__file__).with_name("sample.wav")
 
 @click.command()
 @click.option("--guest", type=click.Path(path_type=Path), help="The guest. Default: build/guests/transcribe.wasm.")
-@click.option(
-    "--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME."
-)
+@click.option("--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME.")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
 def demo(guest: Path | None, device: str, require_gpu: bool) -> int:
     """Have a sandboxed WebAssembly guest transcribe the sample.
@@ -32,9 +30,7 @@ def demo(guest: Path | None, device: str, require_gpu: bool) -> int:
 
     path = guest or Path("build/guests/transcribe.wasm")
     if not path.is_file():
-        raise NotFoundError(
-            f"{path}: found no guest, expected the demo's", hint="run `make guests`, or name it with --guest"
-        )
+        raise NotFoundError(f"{path}: found no guest, expected the demo's", hint="run `make guests`, or name it with --guest")
 
     def say(line: str) -> None:
         click.echo(line, err=True)

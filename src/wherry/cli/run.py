@@ -20,25 +20,17 @@ _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.argument("file", metavar="FILE.wasm", type=click.Path(path_type=Path))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option(
-    "-p", "--publish", multiple=True, metavar="[IP:]HOST:GUEST", help="Let the guest serve this port. Default: any."
-)
+@click.option("-p", "--publish", multiple=True, metavar="[IP:]HOST:GUEST", help="Let the guest serve this port. Default: any.")
 @click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable of the guest.")
 @click.option("-v", "--volume", multiple=True, metavar="HOST:GUEST[:ro]", help="Give the guest a folder.")
 @click.option("--dir", "folders", multiple=True, metavar="HOST:GUEST[:ro]", help="The same.")
-@click.option(
-    "--nn-preload", multiple=True, metavar="NAME:ENCODING:TARGET:PATH...", help="A model that the guest finds by name."
-)
+@click.option("--nn-preload", multiple=True, metavar="NAME:ENCODING:TARGET:PATH...", help="A model that the guest finds by name.")
 @click.option("--device", help=f"auto, cpu, gpu, gpu:N, gpu:NAME, or {_ANY_GPU} (any GPU).")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
 @click.option("--memory", metavar="SIZE", help="The most memory the guest may have, such as 512m. Default: 4g.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End the guest after this time."
-)
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End the guest after this time.")
 @click.option("--entrypoint", metavar="ARGV0", help="The name that the guest sees as its own.")
-@click.option(
-    "--network", type=click.Choice(["host", "none"]), default="host", show_default=True, help="none: no sockets out."
-)
+@click.option("--network", type=click.Choice(["host", "none"]), default="host", show_default=True, help="none: no sockets out.")
 @click.option("--platform", type=click.Choice(_PLATFORMS), help="Accepted as docker run does.")
 @click.option("--runtime", type=click.Choice(_RUNTIMES), help="Accepted as docker run does.")
 @click.option("--name", help="Accepted as docker run does: the guest's name in messages.")

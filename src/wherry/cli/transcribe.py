@@ -22,16 +22,12 @@ from wherry.errors import WherryError
 )
 @click.option("--word-timestamps", is_flag=True, help="Time each word (in json).")
 @click.option("--temperature", type=float, default=0.0, show_default=True, help="Where decoding starts; 0 is greedy.")
-@click.option(
-    "--temperature-step", type=float, default=0.2, show_default=True, help="Added while a window fails; 0: no retry."
-)
+@click.option("--temperature-step", type=float, default=0.2, show_default=True, help="Added while a window fails; 0: no retry.")
 @click.option("--beam-size", type=int, help="Beams at temperature 0. Default: greedy.")
 @click.option("--best-of", type=int, default=5, show_default=True, help="Samples at other temperatures.")
 @click.option("--batch-size", type=int, default=1, show_default=True, help="Windows decoded together, cut at pauses.")
 @click.option("--initial-prompt", help="Text that the first window is told came before it.")
-@click.option(
-    "--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME."
-)
+@click.option("--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME.")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
 @click.option("--output-dir", type=click.Path(path_type=Path, file_okay=False), help="Write STEM.FORMAT files here.")
 @click.option("--overwrite", is_flag=True, help="Transcribe files again whose outputs exist.")
@@ -84,9 +80,7 @@ def transcribe(
     check_options(options)
     wanted = list(dict.fromkeys(formats)) or (list(WRITERS) if output_dir else ["txt"])
     pending = [
-        f
-        for f in files
-        if overwrite or output_dir is None or not all((output_dir / f"{f.stem}.{w}").exists() for w in wanted)
+        f for f in files if overwrite or output_dir is None or not all((output_dir / f"{f.stem}.{w}").exists() for w in wanted)
     ]
     stderr = Console(stderr=True)
     for file in set(files) - set(pending):

@@ -138,9 +138,7 @@ def remove_model(name: str, cache: Path) -> None:
     folder = cache / "models" / name
     with _lock(cache, name):
         if not folder.is_dir():
-            raise NotFoundError(
-                f'model "{name}": found none in {cache}', hint="`wherry models list` shows what is there"
-            )
+            raise NotFoundError(f'model "{name}": found none in {cache}', hint="`wherry models list` shows what is there")
         shutil.rmtree(folder)
 
 
@@ -208,9 +206,7 @@ def _lock(cache: Path, name: str) -> Iterator[None]:
 def _in_folder(folder: Path) -> ModelFiles:
     for name in _WEIGHTS:
         if (folder / name).is_file():
-            return ModelFiles(
-                folder / name, _beside(folder / name, "config.json"), _beside(folder / name, "tokenizer.json")
-            )
+            return ModelFiles(folder / name, _beside(folder / name, "config.json"), _beside(folder / name, "tokenizer.json"))
     raise NotFoundError(f"{folder}: found no weights, expected one of {', '.join(_WEIGHTS)}")
 
 

@@ -22,10 +22,7 @@ def convert_whisper(source: Path, target: Path, form: str) -> None:
         raise InputError(f"{target}: found the source itself, expected another file")
     dims, tensors = whisper_tensors(open_checkpoint(source))
     if form == "burn":
-        dense = {
-            name: np.asarray(t.dequantize() if isinstance(t, Quantized) else t, np.float32)
-            for name, t in tensors.items()
-        }
+        dense = {name: np.asarray(t.dequantize() if isinstance(t, Quantized) else t, np.float32) for name, t in tensors.items()}
         burn.write(target, dense, asdict(dims))
     elif form in _PRECISION:
         safetensors.write(target, tensors, asdict(dims), format=_PRECISION[form])

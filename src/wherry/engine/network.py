@@ -58,9 +58,7 @@ class Network:
         """An empty text for each of `rows` rows."""
         shape = (rows, self.dims.n_text_ctx, self.dims.n_text_state)
         layers = range(self.dims.n_text_layer)
-        return State(
-            sound, Cache([self.ops.empty(shape) for _ in layers], [self.ops.empty(shape) for _ in layers]), rows
-        )
+        return State(sound, Cache([self.ops.empty(shape) for _ in layers], [self.ops.empty(shape) for _ in layers]), rows)
 
     def step(self, state: State, tokens: Ints, queries: list[Any] | None = None) -> Any:
         """tokens (B, T) after those the state holds -> hidden states (B, T, state), on the device."""
@@ -96,9 +94,7 @@ class Network:
         flat = np.ascontiguousarray(hidden.reshape(-1, hidden.shape[-1]))
         return self.logits(self.ops.array(flat)).reshape(state.rows, len(positions), -1)
 
-    def alignment(
-        self, sound: Sound[Any], tokens: list[int], begin: int, eot: int, frames: int
-    ) -> tuple[Floats, Floats]:
+    def alignment(self, sound: Sound[Any], tokens: list[int], begin: int, eot: int, frames: int) -> tuple[Floats, Floats]:
         """One known text, tokens (T,), over the first `frames` frames (20 ms) of its recording.
 
         -> attention of the alignment heads (heads, T, frames), and the probability of each token after `begin + 1`

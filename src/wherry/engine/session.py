@@ -146,9 +146,7 @@ def open_device(device: str, require_gpu: bool, say: Callable[[str], None]) -> t
 
 
 def _open_gpu(device: str) -> tuple[Any, str]:
-    raise DeviceError(
-        "found no WebGPU adapter that Wherry can use", hint="`wherry gpu info` lists the adapters of this machine"
-    )
+    raise DeviceError("found no WebGPU adapter that Wherry can use", hint="`wherry gpu info` lists the adapters of this machine")
 
 
 _NAMES = {4: "tiny", 6: "base", 12: "small", 24: "medium", 32: "large"}

@@ -55,9 +55,7 @@ def add_word_timestamps(
             timing = timings[at]
             if timing.word:
                 words.append(
-                    Word(
-                        round(offset + timing.start, 2), round(offset + timing.end, 2), timing.word, timing.probability
-                    )
+                    Word(round(offset + timing.start, 2), round(offset + timing.end, 2), timing.word, timing.probability)
                 )
             taken += len(timing.tokens)
             at += 1
@@ -68,9 +66,7 @@ def add_word_timestamps(
     return result
 
 
-def align(
-    network: Network, tokenizer: WhisperTokenizer, text: list[int], sound: Sound[object], frames: int
-) -> list[_Timing]:
+def align(network: Network, tokenizer: WhisperTokenizer, text: list[int], sound: Sound[object], frames: int) -> list[_Timing]:
     """Text tokens of one window -> the words with their times."""
     if not text:
         return []

@@ -22,9 +22,7 @@ class Turns:
             self._waiting.append(mine)
         mine.wait()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         with self._guard:
             if self._waiting:
                 self._waiting.popleft().set()  # the turn passes on without being free in between

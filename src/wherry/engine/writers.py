@@ -27,8 +27,7 @@ def to_vtt(transcript: Transcript) -> str:
 def to_tsv(transcript: Transcript) -> str:
     """Whole milliseconds, tab-separated."""
     rows = (
-        f"{round(1000 * s.start)}\t{round(1000 * s.end)}\t{s.text.strip().replace(chr(9), ' ')}\n"
-        for s in transcript.segments
+        f"{round(1000 * s.start)}\t{round(1000 * s.end)}\t{s.text.strip().replace(chr(9), ' ')}\n" for s in transcript.segments
     )
     return "start\tend\ttext\n" + "".join(rows)
 

@@ -26,9 +26,7 @@ class CpuOperations:
     """`Operations` on numpy arrays (float32). Safe for several threads: it holds no state but its pool."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = (
-            threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        )
+        self.threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="wherry-cpu")
 
     # -- placing data

@@ -46,9 +46,7 @@ def _dims(checkpoint: Checkpoint, tensors: Tensors) -> WhisperDims:
         n_audio_ctx = tensors["encoder.positional_embedding"].shape[0]
         n_text_ctx = tensors["decoder.positional_embedding"].shape[0]
     except (KeyError, ValueError) as error:
-        raise FormatError(
-            f"{checkpoint.path}: found no Whisper tensors ({error}), expected an encoder and a decoder"
-        ) from error
+        raise FormatError(f"{checkpoint.path}: found no Whisper tensors ({error}), expected an encoder and a decoder") from error
     dims = WhisperDims(
         n_mels, n_audio_ctx, n_audio_state, n_audio_state // 64, _layers(tensors, "encoder"),
         n_vocab, n_text_ctx, n_text_state, n_text_state // 64, _layers(tensors, "decoder"),
@@ -57,14 +55,10 @@ def _dims(checkpoint: Checkpoint, tensors: Tensors) -> WhisperDims:
     if isinstance(said, Mapping):
         for name, value in asdict(dims).items():
             if name in said and said[name] != value:
-                raise FormatError(
-                    f'{checkpoint.path}: "{name}": found {said[name]!r}, expected {value} from the tensors'
-                )
+                raise FormatError(f'{checkpoint.path}: "{name}": found {said[name]!r}, expected {value} from the tensors')
     for field in fields(dims):
         if getattr(dims, field.name) < 1:
-            raise FormatError(
-                f'{checkpoint.path}: "{field.name}": found {getattr(dims, field.name)}, expected at least 1'
-            )
+            raise FormatError(f'{checkpoint.path}: "{field.name}": found {getattr(dims, field.name)}, expected at least 1')
     return dims
 
 

@@ -177,9 +177,7 @@ def _norm(ops: Operations[Array], x: Array, w: LayerNorm[Array]) -> Array:
     return ops.layer_norm(x, w.weight, w.bias)
 
 
-def _linear(
-    ops: Operations[Array], x: Array, w: Linear[Array], *, gelu: bool = False, residual: Array | None = None
-) -> Array:
+def _linear(ops: Operations[Array], x: Array, w: Linear[Array], *, gelu: bool = False, residual: Array | None = None) -> Array:
     return ops.linear(x, w.weight, w.bias, gelu=gelu, residual=residual)
 
 

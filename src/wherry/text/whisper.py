@@ -30,9 +30,7 @@ class WhisperTokenizer:
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:
-            raise FormatError(
-                f"{path}: found no readable tokenizer ({error}), expected a Hugging Face tokenizer.json"
-            ) from error
+            raise FormatError(f"{path}: found no readable tokenizer ({error}), expected a Hugging Face tokenizer.json") from error
         made = cls(tokenizer, n_vocab)
         if made.timestamp_begin + 1501 != n_vocab:
             raise FormatError(

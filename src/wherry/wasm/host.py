@@ -150,17 +150,13 @@ class Guest:
         for item in self._module.imports:
             name = item.name or ""
             if not isinstance(item.type, wasmtime.FuncType):
-                raise InputError(
-                    f"{self._path}: found import {item.module}::{name} that is no function, expected functions"
-                )
+                raise InputError(f"{self._path}: found import {item.module}::{name} that is no function, expected functions")
             if item.module == _PREVIEW1 and name in _SHARED:
                 linker.define_func(_PREVIEW1, name, item.type, self._shared_call(name), access_caller=True)
                 shared.append((name, item.type))
             elif item.module == _PREVIEW1 and name.removesuffix("_v2") in sockets.ARITIES:
                 self._check(item.module, name, item.type, sockets.ARITIES[name.removesuffix("_v2")])
-                linker.define_func(
-                    _PREVIEW1, name, item.type, self._host_call(self._sockets.call, name), access_caller=True
-                )
+                linker.define_func(_PREVIEW1, name, item.type, self._host_call(self._sockets.call, name), access_caller=True)
             elif item.module == _NN and name in core.ARITIES:
                 self._check(item.module, name, item.type, (core.ARITIES[name],))
                 linker.define_func(_NN, name, item.type, self._host_call(self._nn.call, name), access_caller=True)
@@ -181,9 +177,7 @@ class Guest:
             self._shim = self._make_shim(store, memory, shared)
         return start
 
-    def _make_shim(
-        self, store: wasmtime.Store, memory: wasmtime.Memory, shared: list[tuple[str, wasmtime.FuncType]]
-    ) -> Any:
+    def _make_shim(self, store: wasmtime.Store, memory: wasmtime.Memory, shared: list[tuple[str, wasmtime.FuncType]]) -> Any:
         """wasmtime's own fd calls look for `memory` on whoever calls them: this module lends them the guest's."""
         lines = ['(module (import "guest" "memory" (memory 0)) (export "memory" (memory 0))']
         for name, kind in shared:

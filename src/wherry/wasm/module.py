@@ -47,9 +47,7 @@ def load_module(engine: wasmtime.Engine, path: Path, cache: Path | None) -> wasm
     try:
         module = wasmtime.Module(engine, wasm)
     except wasmtime.WasmtimeError as error:
-        raise FormatError(
-            f"{path}: found an invalid module ({_first_line(error)}), expected WebAssembly 2.0"
-        ) from error
+        raise FormatError(f"{path}: found an invalid module ({_first_line(error)}), expected WebAssembly 2.0") from error
     if compiled is not None:
         _keep(compiled, bytes(module.serialize()))
     return module

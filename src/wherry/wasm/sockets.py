@@ -170,9 +170,7 @@ class Sockets:
             code = sock.host.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         return _ERRNO.get(code, IO) if code else SUCCESS
 
-    def _sock_recv(
-        self, memory: GuestMemory, fd: int, iovs: int, count: int, flags: int, out: int, flags_out: int | None
-    ) -> int:
+    def _sock_recv(self, memory: GuestMemory, fd: int, iovs: int, count: int, flags: int, out: int, flags_out: int | None) -> int:
         if (sock := self.table.get(fd)) is None:
             return BADF
         memory.set_u32(out, 0)
@@ -181,17 +179,13 @@ class Sockets:
             return SUCCESS
         self._wait(sock, select.POLLIN)
         start, length = pieces[0]  # a short read is a read
-        got = sock.host.recv_into(
-            memory.writable(start, min(length, _MAX_TRANSFER)), 0, socket.MSG_PEEK if flags & 1 else 0
-        )
+        got = sock.host.recv_into(memory.writable(start, min(length, _MAX_TRANSFER)), 0, socket.MSG_PEEK if flags & 1 else 0)
         memory.set_u32(out, got)
         if flags_out is not None:
             memory.set_u16(flags_out, 0)
         return SUCCESS
 
-    def _sock_recv_from(
-        self, memory: GuestMemory, fd: int, iovs: int, count: int, address: int, flags: int, *outs: int
-    ) -> int:
+    def _sock_recv_from(self, memory: GuestMemory, fd: int, iovs: int, count: int, address: int, flags: int, *outs: int) -> int:
         if (sock := self.table.get(fd)) is None:
             return BADF
         port_out, out = (outs[0], outs[1]) if len(outs) == 3 else (None, outs[0])

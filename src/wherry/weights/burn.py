@@ -219,9 +219,7 @@ def _tensor(path: Path, param: Any, name: str, precision: str) -> NDArray[Any]:
             raise FormatError(f'{path}: tensor "{name}": found type {dtype!r}, expected one of {" ".join(_DTYPES)}')
         kind = np.dtype(_DTYPES[dtype])
         if raw.dtype != np.uint8 or raw.size % kind.itemsize:
-            raise FormatError(
-                f'{path}: tensor "{name}": found {raw.size} bytes, expected a multiple of {kind.itemsize}'
-            )
+            raise FormatError(f'{path}: tensor "{name}": found {raw.size} bytes, expected a multiple of {kind.itemsize}')
         flat = np.ascontiguousarray(raw).view(kind)
     items = 1
     for size in shape:

@@ -69,9 +69,7 @@ def read_json(path: Path) -> dict[str, object]:
     """A small JSON object. Raises FormatError naming the file."""
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
-            raise FormatError(
-                f"{path}: found {path.stat().st_size} bytes, expected a configuration under {_MAX_JSON_BYTES}"
-            )
+            raise FormatError(f"{path}: found {path.stat().st_size} bytes, expected a configuration under {_MAX_JSON_BYTES}")
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NotFoundError(f"{path}: found no such file, expected a JSON configuration") from error

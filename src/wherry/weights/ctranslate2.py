@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from wherry.errors import FormatError
 from wherry.weights.checkpoint import Checkpoint, read_json
 
-_TYPES: dict[int, np.dtype[Any]] = {0: np.dtype("<f4"), 1: np.dtype("i1"), 2: np.dtype("<i2"), 3: np.dtype("<i4"), 4: np.dtype("<f2")}
+_TYPES: dict[int, np.dtype[Any]] = {
+    0: np.dtype("<f4"),
+    1: np.dtype("i1"),
+    2: np.dtype("<i2"),
+    3: np.dtype("<i4"),
+    4: np.dtype("<f2"),
+}
 _SPECIFICATION = b"WhisperSpec"
 
 

@@ -45,9 +45,7 @@ def read(path: Path, config: Path | None = None) -> Checkpoint:
     return Checkpoint(path, "safetensors", _Tensors(path, file, names), metadata)
 
 
-def write(
-    path: Path, tensors: Mapping[str, NDArray[Any] | Quantized], dims: Mapping[str, int], *, format: str = "f16"
-) -> None:
+def write(path: Path, tensors: Mapping[str, NDArray[Any] | Quantized], dims: Mapping[str, int], *, format: str = "f16") -> None:
     """Write a model under OpenAI's names. format: f32, f16, or q8_0 (matrices in blocks, the rest float16)."""
     out: dict[str, NDArray[Any]] = {}
     for name, tensor in tensors.items():

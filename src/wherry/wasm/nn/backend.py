@@ -29,9 +29,7 @@ class BurnSpeech:
         tensor = _only_input(inputs, 0)
         samples = int(np.prod(tensor.dims, dtype=np.uint64)) if tensor.dims else 0
         if tensor.kind != _F32 or len(tensor.dims) not in (1, 2) or (len(tensor.dims) == 2 and tensor.dims[0] != 1):
-            raise InputError(
-                f"input 0: found type {tensor.kind} of {list(tensor.dims)}, expected F32 (1) of [1, samples]"
-            )
+            raise InputError(f"input 0: found type {tensor.kind} of {list(tensor.dims)}, expected F32 (1) of [1, samples]")
         if samples * 4 != len(tensor.data):
             raise InputError(f"input 0: found {len(tensor.data)} bytes, expected {samples * 4} for {list(tensor.dims)}")
         audio = np.frombuffer(tensor.data, "<f4").astype(np.float32)
@@ -55,9 +53,7 @@ class WhisperSpeech:
         return {0: "".join(lines).encode()}
 
 
-def load_graph(
-    preloads: Mapping[str, Preload], name: str, resolve: Resolve, device: str, require_gpu: bool, say: Say
-) -> Graph:
+def load_graph(preloads: Mapping[str, Preload], name: str, resolve: Resolve, device: str, require_gpu: bool, say: Say) -> Graph:
     """Load a preloaded graph. Raises NotFoundError for an unknown name, FormatError for an encoding without an engine."""
     if name not in preloads:
         known = ", ".join(preloads) or "none"
@@ -66,16 +62,12 @@ def load_graph(
     place = "cpu" if preload.target == "cpu" else device
     if preload.encoding == "burn":
         weights, config, tokenizer = map(resolve, preload.paths)
-        whisper = load_whisper(
-            weights, config=config, tokenizer=tokenizer, device=place, require_gpu=require_gpu, say=say
-        )
+        whisper = load_whisper(weights, config=config, tokenizer=tokenizer, device=place, require_gpu=require_gpu, say=say)
         return BurnSpeech(whisper, TranscribeOptions(language=preload.options[0] if preload.options else None))
     if preload.encoding == "whisper":
         files = [resolve(path) for path in preload.paths]
         vocabulary = files[1] if len(files) > 1 else None
-        return WhisperSpeech(
-            load_whisper(files[0], tokenizer=vocabulary, device=place, require_gpu=require_gpu, say=say), say
-        )
+        return WhisperSpeech(load_whisper(files[0], tokenizer=vocabulary, device=place, require_gpu=require_gpu, say=say), say)
     raise FormatError(
         f'preload "{name}": found encoding {preload.encoding}, expected burn or whisper: Wherry has no engine for it yet'
     )

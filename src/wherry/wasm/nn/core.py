@@ -90,9 +90,7 @@ class CoreNN:
     def _compute_single(self, memory: GuestMemory, context: int) -> int:
         return UNSUPPORTED
 
-    def _get_output_single(
-        self, memory: GuestMemory, context: int, index: int, buffer: int, size: int, out: int
-    ) -> int:
+    def _get_output_single(self, memory: GuestMemory, context: int, index: int, buffer: int, size: int, out: int) -> int:
         return UNSUPPORTED
 
     def _fini_single(self, memory: GuestMemory, context: int) -> int:

@@ -73,9 +73,7 @@ class Graphs:
         held = self._context(context)
         size = sum(len(t.data) for i, t in held.inputs.items() if i != index) + len(tensor.data)
         if index >= 16 or size > _MAX_INPUT_BYTES:
-            raise TooLargeError(
-                f"input {index}: found {size} bytes in all, expected at most {_MAX_INPUT_BYTES} in 16 inputs"
-            )
+            raise TooLargeError(f"input {index}: found {size} bytes in all, expected at most {_MAX_INPUT_BYTES} in 16 inputs")
         held.inputs[index] = tensor
 
     def compute(self, context: int) -> None:
