@@ -55,7 +55,7 @@ def build_guest(source: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not out.is_file() or out.stat().st_mtime < source.stat().st_mtime:
             command = [sys.executable, "-m", "ziglang", "cc", "--target=wasm32-wasi", "-O1", "-Wl,-z,stack-size=65536"]
-            subprocess.run([*command, "-Wl,--allow-undefined", "-o", str(out), str(source)], check=True)
+            subprocess.run([*command, "-o", str(out), str(source)], check=True)
     return out
 
 

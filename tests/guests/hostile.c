@@ -17,6 +17,7 @@ NN(finalize_execution_context) int32_t nn_finalize(uint32_t context);
 NN(load) int32_t nn_load(uint32_t builders, uint32_t count, uint32_t encoding, uint32_t target, uint32_t graph);
 WASI(sock_open) int32_t sock_open(uint32_t family, uint32_t kind, uint32_t fd);
 WASI(sock_bind) int32_t sock_bind(uint32_t fd, uint32_t address, uint32_t port);
+WASI(sock_listen) int32_t sock_listen(uint32_t fd, uint32_t backlog);
 WASI(sock_accept) int32_t sock_accept(uint32_t fd, uint32_t out);
 WASI(sock_recv) int32_t sock_recv(uint32_t fd, uint32_t iovs, uint32_t n, uint32_t flags, uint32_t got, uint32_t out);
 WASI(poll_oneoff) int32_t poll_oneoff_(uint32_t in, uint32_t out, uint32_t n, uint32_t got);
@@ -27,6 +28,7 @@ FROM("wasi:logging/logging", log) void host_log(uint32_t level, uint32_t c, uint
 #define IS(text) (!strcmp(what, text))
 static uint32_t graph, context, out;
 static volatile int sink;
+static void *volatile block;
 
 static int recurse(int n) { volatile char pad[64]; pad[0] = (char)n; return recurse(n + 1) + pad[0]; }
 
@@ -70,12 +72,12 @@ int main(int argc, char **argv) {
   else if (IS("many contexts")) { for (int i = 0; i < 5000 && !code; i++) code = nn_init(graph, P(&out)); }
   else if (IS("loop")) for (;;) sink++;
   else if (IS("sleep")) { uint64_t sub[6] = {0, 0, 1, 3600000000000ull, 0, 0}; uint64_t ev[4]; ((uint32_t *)sub)[4] = 1; code = poll_oneoff_(P(sub), P(ev), 1, P(&out)); }
-  else if (IS("accept forever")) { uint32_t any[2]; uint8_t zero[4] = {127, 0, 0, 1}; any[0] = P(zero); any[1] = 4; sock_open(1, 2, P(&out)); sock_bind(out, P(any), 0); code = sock_accept(out, P(&out)); }
+  else if (IS("accept forever")) { uint32_t any[2]; uint8_t zero[4] = {127, 0, 0, 1}; any[0] = P(zero); any[1] = 4; sock_open(1, 2, P(&out)); sock_bind(out, P(any), 0); sock_listen(out, 4); code = sock_accept(out, P(&out)); }
   else if (IS("trap")) __builtin_trap();
   else if (IS("null call")) { int (*volatile f)(void) = 0; return f(); }
   else if (IS("wild read")) return *(volatile int *)0xfffffff0u;
   else if (IS("recursion")) return recurse(0);
-  else if (IS("memory")) { while (malloc(1 << 20)) code++; return code < 100 ? 0 : 1; }
+  else if (IS("memory")) { while ((block = malloc(1 << 20))) code++; return code < 100 ? 0 : 1; }
   else if (IS("escape")) { return fopen("/../../../etc/passwd", "r") || fopen("/link", "r") ? 1 : 0; }
   else if (IS("write read-only")) return fopen("/new", "w") ? 1 : 0;
   else return 3;

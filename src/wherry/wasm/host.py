@@ -88,8 +88,8 @@ class Guest:
     def stop(self, reason: str = "stopped") -> None:
         """End the guest from any thread: its code is interrupted, and its waiting calls return."""
         self._reason = self._reason or reason
+        self._engine.increment_epoch()  # first: a call that wakes must not return into a guest that may run on
         self._wake.send(b"!")
-        self._engine.increment_epoch()
 
     def run(self) -> int:
         """Run `_start` to its end -> the guest's exit code.
@@ -117,6 +117,8 @@ class Guest:
             self._sockets.woken.close()
         if self._fault is not None:
             raise self._fault
+        if self._reason:  # it ended by itself, after it was stopped
+            raise self._ended(GuestError(""))
         return code
 
     def _store(self) -> wasmtime.Store:
