@@ -23,8 +23,9 @@ def whisper_tensors(checkpoint: Checkpoint) -> tuple[WhisperDims, Tensors]:
     """
     readers: dict[str, Callable[[Checkpoint], Tensors]] = {
         "ctranslate2": _from_ctranslate2,
-        "safetensors": _from_safetensors,
+        "safetensors": _from_state_dict,
         "burn": _from_burn,
+        "torch": _from_state_dict,
     }
     tensors = readers[checkpoint.format](checkpoint)
     dims = _dims(checkpoint, tensors)
@@ -156,7 +157,7 @@ def _from_ctranslate2(checkpoint: Checkpoint) -> Tensors:
     return out
 
 
-def _from_safetensors(checkpoint: Checkpoint) -> Tensors:
+def _from_state_dict(checkpoint: Checkpoint) -> Tensors:
     """OpenAI's names as they are; Hugging Face's translated."""
     if "encoder.conv1.weight" in checkpoint.tensors:
         return dict(checkpoint.tensors.items())

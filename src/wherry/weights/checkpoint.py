@@ -49,19 +49,19 @@ def open_checkpoint(path: Path, *, config: Path | None = None) -> Checkpoint:
 
     Raises NotFoundError where there is no such file, FormatError where it is not one that Wherry reads.
     """
-    from wherry.weights import burn, ctranslate2, safetensors
+    from wherry.weights import burn, ctranslate2, safetensors, torch
 
     if not path.is_file():
         raise NotFoundError(f"{path}: found no such file, expected model weights")
     with path.open("rb") as file:
         head = file.read(64)
-    for reader in (ctranslate2, safetensors, burn):
+    for reader in (ctranslate2, safetensors, burn, torch):
         if reader.recognises(head):
             checkpoint: Checkpoint = reader.read(path, config)
             return checkpoint
     raise FormatError(
         f"{path}: found first bytes {head[:8].hex(' ') or '(empty file)'}, "
-        "expected a CTranslate2 model.bin, a Burn .mpk or .mpk.gz, or a safetensors file"
+        "expected a CTranslate2 model.bin, a Burn .mpk or .mpk.gz, a PyTorch .pt or a safetensors file"
     )
 
 
