@@ -16,6 +16,16 @@ check: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py tests/cli/test_docs.py
 
+# The peers have an environment of their own: torch alone is larger than all of Wherry.
+bench: build/bench/venv/.installed $(VENV)/.model
+	build/bench/venv/bin/python benchmarks/speech.py
+
+build/bench/venv/.installed: pyproject.toml
+	$(PYTHON) -m venv build/bench/venv
+	build/bench/venv/bin/python -m pip install --quiet faster-whisper==1.2.1 openai-whisper==20250625 pywhispercpp==1.5.1 torch==2.13.0
+	build/bench/venv/bin/python -m pip install --quiet --editable .
+	touch $@
+
 setup: $(VENV)/.installed $(VENV)/.model guests
 guests: build/guests/transcribe.wasm
 
