@@ -52,8 +52,8 @@ def variables(path: Path) -> dict[str, torch.Tensor]:
     return out
 
 
-def state(v: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """openai-whisper's state dict."""
+def state(v: dict[str, torch.Tensor], layers: int = 4, width: int = 384) -> dict[str, torch.Tensor]:
+    """openai-whisper's state dict, for a model of so many layers a side, each so wide."""
     out: dict[str, torch.Tensor] = {}
 
     def pair(target: str, source: str, weight: str = "weight", bias: str = "bias") -> None:
@@ -62,10 +62,10 @@ def state(v: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     for side, mask in (("encoder", False), ("decoder", True)):
         out[f"{side}.positional_embedding"] = v[f"{side}/position_encodings/encodings"]
         pair(f"{side}.ln" + ("" if mask else "_post"), f"{side}/layer_norm", "gamma", "beta")
-        for i in range(4):
+        for i in range(layers):
             s, t = f"{side}/layer_{i}", f"{side}.blocks.{i}"
             for n, part in enumerate(("query", "key", "value")):
-                rows = slice(n * 384, (n + 1) * 384)
+                rows = slice(n * width, (n + 1) * width)
                 out[f"{t}.attn.{part}.weight"] = v[f"{s}/self_attention/linear_0/weight"][rows]
                 if part != "key":
                     out[f"{t}.attn.{part}.bias"] = v[f"{s}/self_attention/linear_0/bias"][rows]
@@ -74,8 +74,8 @@ def state(v: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             if mask:
                 pair(f"{t}.cross_attn.query", f"{s}/attention/linear_0")
                 kv, bias = v[f"{s}/attention/linear_1/weight"], v[f"{s}/attention/linear_1/bias"]
-                out[f"{t}.cross_attn.key.weight"], out[f"{t}.cross_attn.value.weight"] = kv[:384], kv[384:]
-                out[f"{t}.cross_attn.value.bias"] = bias[384:]
+                out[f"{t}.cross_attn.key.weight"], out[f"{t}.cross_attn.value.weight"] = kv[:width], kv[width:]
+                out[f"{t}.cross_attn.value.bias"] = bias[width:]
                 pair(f"{t}.cross_attn.out", f"{s}/attention/linear_2")
                 pair(f"{t}.cross_attn_ln", f"{s}/attention/layer_norm", "gamma", "beta")
             pair(f"{t}.mlp.0", f"{s}/ffn/linear_0")

@@ -20,7 +20,7 @@ from wherry.kernels.cpu import CpuOperations
 from wherry.models.names import whisper_tensors
 from wherry.models.whisper import WhisperDims
 from wherry.text.whisper import WhisperTokenizer, language_code
-from wherry.weights import open_checkpoint
+from wherry.weights import Checkpoint, open_checkpoint
 
 Floats = NDArray[np.float32]
 _PADDING = 30 * SAMPLE_RATE  # silence after the end: the last window is whole
@@ -101,19 +101,15 @@ def load_whisper(
     require_gpu: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Whisper:
-    """Load a model from any weight file that Wherry reads; `tokenizer` is its tokenizer.json (default: beside it).
+    """Load a model from any weight file that Wherry reads; `tokenizer` is its tokenizer.json (default: beside it, or
+    the vocabulary in the file itself where its format has one).
 
     device: auto, cpu, gpu, gpu:N or gpu:NAME. `auto` and `gpu` take the best real adapter; without one they run on the
     CPU and `say` so, unless `require_gpu`.
     """
     checkpoint = open_checkpoint(weights, config=config)
     dims, tensors = whisper_tensors(checkpoint)
-    vocabulary = tokenizer or weights.with_name("tokenizer.json")
-    if not vocabulary.is_file():
-        raise NotFoundError(
-            f"{vocabulary}: found no such file, expected the model's tokenizer.json",
-            hint="put the tokenizer.json of the model beside its weights, or name it",
-        )
+    reader = _tokenizer(weights, tokenizer, checkpoint, dims)
     ops, description = open_device(device, require_gpu, say)
     placed: dict[int, Any] = {}
 
@@ -124,8 +120,21 @@ def load_whisper(
         return placed[id(tensor)]
 
     network = Network(dims, ops, build_weights(dims, tensors, place), alignment_heads(dims, checkpoint.metadata))
-    reader = WhisperTokenizer.from_file(vocabulary, dims.n_vocab)
     return Whisper(_name(dims), description, network, reader, Turns())
+
+
+def _tokenizer(weights: Path, named: Path | None, checkpoint: Checkpoint, dims: WhisperDims) -> WhisperTokenizer:
+    """The tokenizer.json that was named or lies beside the weights, else the vocabulary within them (ggml's)."""
+    beside = named or weights.with_name("tokenizer.json")
+    inside = checkpoint.metadata.get("vocabulary")
+    if beside.is_file():
+        return WhisperTokenizer.from_file(beside, dims.n_vocab)
+    if named is None and isinstance(inside, tuple):
+        return WhisperTokenizer.from_vocabulary(inside, dims.n_vocab)
+    raise NotFoundError(
+        f"{beside}: found no such file, expected the model's tokenizer.json",
+        hint="put the tokenizer.json of the model beside its weights, or name it",
+    )
 
 
 def open_device(device: str, require_gpu: bool, say: Callable[[str], None]) -> tuple[Any, str]:

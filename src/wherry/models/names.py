@@ -25,6 +25,7 @@ def whisper_tensors(checkpoint: Checkpoint) -> tuple[WhisperDims, Tensors]:
         "ctranslate2": _from_ctranslate2,
         "safetensors": _from_state_dict,
         "burn": _from_burn,
+        "ggml": _from_ggml,
         "torch": _from_state_dict,
     }
     tensors = readers[checkpoint.format](checkpoint)
@@ -203,6 +204,16 @@ def _from_burn(checkpoint: Checkpoint) -> Tensors:
         linear = re.search(r"\.(query|key|value|out|mlp\.[02])\.weight$", target)
         out[target] = tensor.T if linear and tensor.ndim == 2 else tensor
     _drop_zero_key_biases(checkpoint, out)
+    return out
+
+
+def _from_ggml(checkpoint: Checkpoint) -> Tensors:
+    """OpenAI's names; the convolutions' biases stand in a column of their own."""
+    out: Tensors = dict(checkpoint.tensors.items())
+    for name in ("encoder.conv1.bias", "encoder.conv2.bias"):
+        bias = out.get(name)
+        if isinstance(bias, np.ndarray) and bias.ndim == 2 and bias.shape[1] == 1:
+            out[name] = bias[:, 0]
     return out
 
 

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from wherry.errors import FormatError, InputError
 from wherry.text.languages import LANGUAGES
+from wherry.text.vocabulary import build_tokenizer
 
 SECONDS_PER_TIMESTAMP = 0.02
 _SPACELESS = {"zh", "ja", "th", "lo", "my", "yue"}  # languages written without spaces: words are characters
@@ -38,6 +39,11 @@ class WhisperTokenizer:
                 hint="take the tokenizer.json that belongs to the model: English-only and multilingual ones differ",
             )
         return made
+
+    @classmethod
+    def from_vocabulary(cls, tokens: Sequence[bytes], n_vocab: int) -> "WhisperTokenizer":
+        """From the bytes of each token, as ggml files hold them. Raises FormatError where they are not Whisper's."""
+        return cls(build_tokenizer(tokens, n_vocab), n_vocab)
 
     def using(self, language: str | None, task: str) -> "WhisperTokenizer":
         """The same vocabulary for a language (a code) and a task, where the model is multilingual."""
@@ -91,7 +97,9 @@ class WhisperTokenizer:
     def sot_sequence(self) -> tuple[int, ...]:
         if not self.multilingual:
             return (self.sot,)
-        return (self.sot, self.special(self.language or "en"), self.special(self.task or "transcribe"))
+        # By place, not by name: older vocabularies call Hebrew <|iw|>.
+        language = self.sot + 1 + list(LANGUAGES).index(self.language or "en")
+        return (self.sot, language, self.special(self.task or "transcribe"))
 
     @cached_property
     def non_speech_tokens(self) -> frozenset[int]:

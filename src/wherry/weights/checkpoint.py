@@ -6,32 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from wherry.errors import FormatError, NotFoundError
+from wherry.weights.blocks import Quantized
 
-Q8_0_BLOCK = 32  # weights that share a scale
 _MAX_JSON_BYTES = 16 << 20  # a configuration is a few kilobytes
-
-
-@dataclass(frozen=True)
-class Quantized:
-    """One tensor as it lies in its file: blocks of weights along the last axis (ggml's layouts).
-
-    q8_0   34 bytes a block of 32: the scale (float16), then 32 int8
-    """
-
-    format: str
-    shape: tuple[int, ...]
-    data: NDArray[np.uint8]  # (blocks, bytes per block)
-
-    def dequantize(self) -> NDArray[np.float32]:
-        """-> float32 of `shape`. Raises FormatError for an unknown block format."""
-        if self.format != "q8_0":
-            raise FormatError(f'quantised tensor: found block format "{self.format}", expected q8_0')
-        scales = self.data[:, :2].copy().view(np.float16).astype(np.float32)  # (blocks, 1)
-        return np.asarray(self.data[:, 2:].view(np.int8) * scales, np.float32).reshape(self.shape)
 
 
 @dataclass(frozen=True)
@@ -49,19 +29,19 @@ def open_checkpoint(path: Path, *, config: Path | None = None) -> Checkpoint:
 
     Raises NotFoundError where there is no such file, FormatError where it is not one that Wherry reads.
     """
-    from wherry.weights import burn, ctranslate2, safetensors, torch
+    from wherry.weights import burn, ctranslate2, ggml, safetensors, torch
 
     if not path.is_file():
         raise NotFoundError(f"{path}: found no such file, expected model weights")
     with path.open("rb") as file:
         head = file.read(64)
-    for reader in (ctranslate2, safetensors, burn, torch):
+    for reader in (ctranslate2, ggml, safetensors, burn, torch):
         if reader.recognises(head):
             checkpoint: Checkpoint = reader.read(path, config)
             return checkpoint
     raise FormatError(
         f"{path}: found first bytes {head[:8].hex(' ') or '(empty file)'}, "
-        "expected a CTranslate2 model.bin, a Burn .mpk or .mpk.gz, a PyTorch .pt or a safetensors file"
+        "expected a CTranslate2 model.bin, a Burn .mpk or .mpk.gz, a PyTorch .pt, a whisper.cpp ggml .bin or a safetensors file"
     )
 
 

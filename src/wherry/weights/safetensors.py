@@ -15,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from wherry.errors import FormatError
-from wherry.weights.checkpoint import Q8_0_BLOCK, Checkpoint, Quantized, read_json
+from wherry.weights.blocks import BLOCK, Quantized
+from wherry.weights.checkpoint import Checkpoint, read_json
 
 _SCALES = ".scales"
 
@@ -50,7 +51,7 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any] | Quantized], dims: Map
     out: dict[str, NDArray[Any]] = {}
     for name, tensor in tensors.items():
         dense = tensor.dequantize() if isinstance(tensor, Quantized) else np.asarray(tensor)
-        if format == "q8_0" and dense.ndim == 2 and "positional" not in name and dense.shape[1] % Q8_0_BLOCK == 0:
+        if format == "q8_0" and dense.ndim == 2 and "positional" not in name and dense.shape[1] % BLOCK == 0:
             out[name], out[name + _SCALES] = _quantize(dense)
         else:
             out[name] = np.ascontiguousarray(dense, np.float32 if format == "f32" else np.float16)
@@ -70,7 +71,7 @@ def _quantize(x: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
     scales = (np.abs(rows).max(axis=1, keepdims=True) / np.float32(127)).astype(np.float16)
     inverse = np.divide(np.float32(1), scales, out=np.zeros(scales.shape, np.float32), where=scales > 0)
     values = np.clip(np.rint(rows * inverse), -127, 127).astype(np.int8)
-    return values, np.repeat(scales, x.shape[1] // Q8_0_BLOCK, axis=1)
+    return values, np.repeat(scales, x.shape[1] // BLOCK, axis=1)
 
 
 class _Tensors(Mapping[str, NDArray[Any] | Quantized]):
@@ -100,12 +101,12 @@ class _Tensors(Mapping[str, NDArray[Any] | Quantized]):
             raise FormatError(
                 f'{self._path}: tensor "{name}": found a type that is not readable ({error}), expected f32, f16 or q8_0'
             ) from error
-        if value.dtype != np.int8 or value.ndim != 2 or scales.shape != (value.shape[0], value.shape[1] // Q8_0_BLOCK):
+        if value.dtype != np.int8 or value.ndim != 2 or scales.shape != (value.shape[0], value.shape[1] // BLOCK):
             raise FormatError(
                 f'{self._path}: tensor "{name}{_SCALES}": found {scales.dtype} {scales.shape}, expected float16 scales of '
-                f"an int8 matrix, one for each {Q8_0_BLOCK} weights of {value.shape}"
+                f"an int8 matrix, one for each {BLOCK} weights of {value.shape}"
             )
-        data = np.empty((scales.size, 2 + Q8_0_BLOCK), np.uint8)
+        data = np.empty((scales.size, 2 + BLOCK), np.uint8)
         data[:, :2] = scales.astype("<f2").reshape(-1, 1).view(np.uint8)
-        data[:, 2:] = value.reshape(-1, Q8_0_BLOCK).view(np.uint8)
+        data[:, 2:] = value.reshape(-1, BLOCK).view(np.uint8)
         return Quantized("q8_0", tuple(value.shape), data)
