@@ -21,7 +21,7 @@ def doctor() -> int:
 
     line(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer")
     try:
-        from wherry.gpu.device import list_adapters
+        from wherry.gpu.adapter import list_adapters
 
         adapters = list_adapters()
         real = [a for a in adapters if a.kind != "cpu"]

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from wherry.gpu.device import list_adapters
+from wherry.gpu.adapter import list_adapters
 
 
 @click.group()
