@@ -38,8 +38,7 @@ class Device:
         if profile and "timestamp-query" not in features:
             raise DeviceError(f'{self.info.name}: found no feature "timestamp-query", which --profile needs')
         # The library logs what it also raises.
-        logging.getLogger("wgpu").setLevel(logging.CRITICAL)
-        logging.getLogger("wgpudawn").setLevel(logging.CRITICAL)
+        logging.getLogger(adapter.api.__name__).setLevel(logging.CRITICAL)
         self._errors = adapter.api.GPUError
         self._out_of_memory = adapter.api.GPUOutOfMemoryError
         try:

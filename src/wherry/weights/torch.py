@@ -288,6 +288,9 @@ class _Program:
                 stack.append(_Global(f"{module}.{attribute}" if isinstance(module, str) and isinstance(attribute, str) else ""))
             case "BINPERSID":
                 stack.append(self._storage(stack.pop()))
+            case "NEWOBJ":
+                called = self._pop(2)[0]
+                raise self._refused(f'an object of class "{called.name[:80]}"' if isinstance(called, _Global) else "an object")
             case "REDUCE":
                 called, operands = self._pop(2)
                 stack.append(self._call(called, operands))
