@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench setup guests clean
+.PHONY: run test check docs bench setup guests clean
 run: setup
 	$(BIN)/wherry demo
 
@@ -15,6 +15,9 @@ check: $(VENV)/.installed
 	$(BIN)/ruff check src tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py tests/cli/test_docs.py
+
+docs: $(VENV)/.installed
+	$(BIN)/python -m wherry.cli.manual > docs/cli.md
 
 # The peers have an environment of their own: torch alone is larger than all of Wherry.
 bench: build/bench/venv/.installed $(VENV)/.model
