@@ -164,13 +164,13 @@ def build_weights(dims: WhisperDims, tensors: Mapping[str, Any], place: Callable
         Encoder(
             linear("encoder.conv1"),
             linear("encoder.conv2"),
-            place(tensors["encoder.positional_embedding"]),
+            place(np.asarray(tensors["encoder.positional_embedding"], np.float32)),
             tuple(block(f"encoder.blocks.{i}", cross=False) for i in range(dims.n_audio_layer)),
             norm("encoder.ln_post"),
         ),
         Decoder(
             place(tensors["decoder.token_embedding.weight"]),
-            place(tensors["decoder.positional_embedding"]),
+            place(np.asarray(tensors["decoder.positional_embedding"], np.float32)),
             tuple(block(f"decoder.blocks.{i}", cross=True) for i in range(dims.n_text_layer)),
             norm("decoder.ln"),
         ),

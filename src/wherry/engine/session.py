@@ -154,8 +154,12 @@ def open_device(device: str, require_gpu: bool, say: Callable[[str], None]) -> t
     return ops, f"cpu (numpy, {ops.threads} threads)"
 
 
-def _open_gpu(device: str) -> tuple[Any, str]:
-    raise DeviceError("found no WebGPU adapter that Wherry can use", hint="`wherry gpu info` lists the adapters of this machine")
+def _open_gpu(wanted: str) -> tuple[Any, str]:
+    from wherry.gpu.device import open_device as open_adapter
+    from wherry.kernels.gpu import GpuOperations
+
+    device = open_adapter(wanted)
+    return GpuOperations(device), f"{device.info.name} (WebGPU: {device.info.implementation}, {device.info.backend})"
 
 
 _NAMES = {4: "tiny", 6: "base", 12: "small", 24: "medium", 32: "large"}

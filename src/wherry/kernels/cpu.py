@@ -1,21 +1,30 @@
 """The operations in numpy: the reference of every kernel, and what runs where there is no GPU.
 
-Matrix products go to numpy's BLAS, which uses all cores by itself. What lies between them (softmax, GELU, norms) is split
-over a small thread pool in pieces that stay in a core's cache: numpy releases the GIL there.
+One token's products are bound by memory: they go to numpy's BLAS, which uses all cores by itself. Whatever has many rows
+is cut into pieces of rows that stay in a core's cache, and each piece goes through all its passes (product, bias, GELU,
+residual) on one of our own threads: numpy releases the GIL there, and BLAS keeps to the thread that called it.
 """
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from itertools import pairwise, product
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wherry.kernels.blas import blas_threads
+
 Array = NDArray[np.float32]
 Ints = NDArray[np.int32]
+Task = TypeVar("Task")
 
-_PIECE = 1 << 15  # elements handled at once by an element-wise pass: 128 KiB, half of them temporaries of the same size
+_PIECE_ROWS = 256  # rows of a product on one thread: enough for BLAS's speed, few enough for the cache
+_PIECE = 1 << 15  # elements handled at once by an element-wise pass: 128 KiB, and temporaries of the same size
+_FEW = 3  # rows up to which one matrix-vector product each is faster than a matrix product
+_SAFE_EXPONENT = 100.0  # 2^x and a sum of thousands of them are finite in float32
 
 
 class _Quantized(Protocol):
@@ -23,11 +32,13 @@ class _Quantized(Protocol):
 
 
 class CpuOperations:
-    """`Operations` on numpy arrays (float32). Safe for several threads: it holds no state but its pool."""
+    """`Operations` on numpy arrays (float32). Safe for several threads: each has its own scratch memory."""
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.threads = threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="wherry-cpu")
+        self._blas = blas_threads()
+        self._scratch = _Scratch()
 
     # -- placing data
 
@@ -51,16 +62,17 @@ class CpuOperations:
         """(x - mean) / sqrt(var + eps) * weight + bias over the last axis: x (..., n) -> (..., n)."""
         rows = x.reshape(-1, x.shape[-1])
         out = np.empty_like(rows)
+        share = np.float32(1 / x.shape[-1])
 
         def norm(start: int, stop: int) -> None:
-            piece = rows[start:stop]
-            centred = piece - piece.mean(axis=1, keepdims=True)
-            variance = np.einsum("rc,rc->r", centred, centred) / piece.shape[1]
-            centred /= np.sqrt(variance + eps)[:, None]
+            piece, centred = rows[start:stop], out[start:stop]
+            np.subtract(piece, np.add.reduce(piece, axis=1, keepdims=True) * share, out=centred)
+            variance = np.einsum("rc,rc->r", centred, centred) * share
+            centred *= (1 / np.sqrt(variance + np.float32(eps)))[:, None]
             centred *= weight
-            np.add(centred, bias, out=out[start:stop])
+            centred += bias
 
-        self._over_rows(norm, len(rows), x.shape[-1])
+        self._over_rows(norm, len(rows), max(1, _PIECE // x.shape[-1]))
         return out.reshape(x.shape)
 
     def linear(
@@ -68,7 +80,7 @@ class CpuOperations:
     ) -> Array:
         """x (..., k) @ weight (n, k).T + bias (n,), then GELU, then + residual (..., n) -> (..., n)."""
         rows = x.reshape(-1, x.shape[-1])
-        out = rows @ weight.T if len(rows) > 1 else (weight @ rows[0])[None]
+        out = np.empty((len(rows), weight.shape[0]), np.float32)
         extra = residual.reshape(out.shape) if residual is not None else None
 
         def finish(start: int, stop: int) -> None:
@@ -76,12 +88,24 @@ class CpuOperations:
             if bias is not None:
                 piece += bias
             if gelu:
-                _gelu(piece)
+                _gelu(piece, self._scratch.take(0, piece.shape), self._scratch.take(1, piece.shape))
             if extra is not None:
                 piece += extra[start:stop]
 
-        if bias is not None or gelu or extra is not None:
-            self._over_rows(finish, len(out), out.shape[1])
+        if len(rows) <= _FEW:
+            for row, result in zip(rows, out, strict=True):
+                np.matmul(weight, row, out=result)
+            finish(0, len(rows))
+        else:
+            step = max(1, _PIECE // weight.shape[0])
+
+            def multiply(start: int, stop: int) -> None:
+                # Rows that overlap (a convolution's) are copied here, where they still fit the cache.
+                np.matmul(np.ascontiguousarray(rows[start:stop]), weight.T, out=out[start:stop])
+                for first in range(start, stop, step):
+                    finish(first, min(first + step, stop))
+
+            self._over_rows(multiply, len(rows), _PIECE_ROWS)
         return out.reshape(*x.shape[:-1], weight.shape[0])
 
     def conv1d(self, x: Array, weight: Array, bias: Array, *, stride: int) -> Array:
@@ -110,27 +134,33 @@ class CpuOperations:
         Row b reads k, v of b // (B // A); with lengths (B,) its query i sees the keys before lengths[b] - (Tq - 1 - i).
         """
         batch, t_q, n = q.shape
-        width = n // heads
         group = batch // k.shape[0]
-        out = np.empty_like(q)
-        scale = np.float32(width**-0.5)
         if lengths is None and group > 1 and t_q == 1:
             # Beams that share a recording are one matrix product.
-            shared = self.attention(q.reshape(k.shape[0], group, n), k, v, heads)
-            return shared.reshape(q.shape)
-        for b in range(batch):
-            a = b // group
-            t_k = k.shape[1] if lengths is None else int(lengths[b])
-            causal = lengths is not None and t_q > 1
-            for h in range(heads):
-                columns = slice(h * width, (h + 1) * width)
-                scores = (q[b, :, columns] * scale) @ k[a, :t_k, columns].T  # (Tq, Tk)
-                if causal:
-                    scores[np.triu_indices(t_q, t_k - t_q + 1, t_k)] = -np.inf
-                self._over_rows(lambda start, stop, scores=scores: _exp_rows(scores[start:stop]), t_q, t_k)  # type: ignore[misc]
-                weighted = scores @ v[a, :t_k, columns]
-                weighted /= scores.sum(axis=1, keepdims=True)
-                out[b, :, columns] = weighted
+            return self.attention(q.reshape(k.shape[0], group, n), k, v, heads).reshape(q.shape)
+        width = n // heads
+        out = np.empty_like(q)
+        # 2^x is the faster power: exp(s / sqrt(width)) = 2^(s log2(e) / sqrt(width)).
+        scaled = q * np.float32(width**-0.5 * np.log2(np.e))
+        if t_q <= _FEW or lengths is not None:
+            for b in range(batch):
+                t_k = k.shape[1] if lengths is None else int(lengths[b])
+                _attend_few(scaled[b], k[b // group, :t_k], v[b // group, :t_k], heads, lengths is not None, out[b])
+            return out
+
+        def attend(task: tuple[int, int, range]) -> None:
+            b, head, rows = task
+            columns = slice(head * width, (head + 1) * width)
+            part, keys, values = scaled[b, rows.start : rows.stop, columns], k[b // group, :, columns], v[b // group, :, columns]
+            scores = np.matmul(part, keys.T, out=self._scratch.take(0, (len(rows), k.shape[1])))
+            _exp2_rows(scores, part, keys)
+            weighted = scores @ values
+            weighted /= (scores @ ones)[:, None]  # BLAS sums four times faster than a reduction
+            out[b, rows.start : rows.stop, columns] = weighted
+
+        ones = np.ones(k.shape[1], np.float32)
+        pieces = _pieces(t_q, _PIECE_ROWS)
+        self._share(attend, list(product(range(batch), range(heads), pieces)))
         return out
 
     def embedding(self, tokens: Ints, table: Array, positions_table: Array, offsets: Ints) -> Array:
@@ -151,48 +181,93 @@ class CpuOperations:
         """x (B, n) @ table (vocab, n).T -> (B, vocab)."""
         return self.linear(x, table)
 
-    def _over_rows(self, work: Callable[[int, int], None], rows: int, columns: int) -> None:
-        """work(start, stop) over all rows, in cache-sized pieces, on every core when there is enough of it."""
-        step = max(1, _PIECE // columns)
-        if rows <= step:
+    # -- threads
+
+    def _over_rows(self, work: Callable[[int, int], None], rows: int, most: int) -> None:
+        """work(start, stop) over all rows, at most so many at once, on every core when there is enough of it."""
+        if rows <= most:
             work(0, rows)
-            return
-        pieces = range(0, rows, step)
+        else:
+            self._share(lambda piece: work(piece.start, piece.stop), _pieces(rows, most))
 
-        def share(first: int) -> None:
-            for start in pieces[first :: self.threads]:
-                work(start, min(start + step, rows))
+    def _share(self, work: Callable[[Task], None], tasks: Iterable[Task]) -> None:
+        """work(task) for each: every thread takes the next one, so that a thread which is held up delays none but its own."""
+        pending = iter(tasks)
 
-        list(self._pool.map(share, range(self.threads)))
+        def run() -> None:
+            for task in pending:
+                work(task)
+
+        with self._blas.one():
+            others = [self._pool.submit(run) for _ in range(self.threads - 1)]
+            run()
+            for other in others:
+                other.result()
 
 
-def _exp_rows(scores: Array) -> None:
-    """exp(x - max of the row), in place: the numerator of softmax."""
-    scores -= scores.max(axis=1, keepdims=True)
-    np.exp(scores, out=scores)
+class _Scratch(threading.local):
+    """Memory that a thread uses again: fresh pages cost as much as the passes over them."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[int, Array] = {}
+
+    def take(self, slot: int, shape: tuple[int, ...]) -> Array:
+        """The slot's memory as this shape; what it held is lost."""
+        size = int(np.prod(shape))
+        held = self._buffers.get(slot)
+        if held is None or held.size < size:
+            held = self._buffers[slot] = np.empty(size, np.float32)
+        return held[:size].reshape(shape)
 
 
-def _gelu(x: Array) -> None:
-    """x * Phi(x) in place, with the exact (erf) normal distribution.
+def _pieces(rows: int, most: int) -> list[range]:
+    """Rows in equal pieces of at most so many."""
+    count = -(-rows // most)
+    bounds = [rows * i // count for i in range(count + 1)]
+    return [range(start, stop) for start, stop in pairwise(bounds)]
 
-    Phi by Abramowitz and Stegun 7.1.26, |error| < 1.5e-7: numpy has no erf.
+
+def _attend_few(q: Array, k: Array, v: Array, heads: int, causal: bool, out: Array) -> None:
+    """A few queries of one text: q (Tq, n), already scaled for powers of two, k and v (Tk, n) -> out (Tq, n)."""
+    t_q, t_k = len(q), len(k)
+    q_heads, k_heads, v_heads = (x.reshape(len(x), heads, -1).transpose(1, 0, 2) for x in (q, k, v))
+    scores = np.matmul(q_heads, k_heads.transpose(0, 2, 1))  # (heads, Tq, Tk)
+    if causal and t_q > 1:
+        scores[:, *np.triu_indices(t_q, t_k - t_q + 1, t_k)] = -np.inf
+    scores -= np.maximum.reduce(scores, axis=2, keepdims=True)
+    np.exp2(scores, out=scores)
+    weighted = np.matmul(scores, v_heads)  # (heads, Tq, width)
+    weighted /= np.add.reduce(scores, axis=2, keepdims=True)
+    out.reshape(t_q, heads, -1)[:] = weighted.transpose(1, 0, 2)
+
+
+def _exp2_rows(scores: Array, q: Array, k: Array) -> None:
+    """2^scores in place, up to a factor of the row's; scores = q k^T."""
+    # |score| <= |q| |k| (Cauchy and Schwarz): mostly small enough to leave out the row's maximum.
+    bound = np.sqrt(float(np.einsum("rc,rc->r", q, q).max()) * float(np.einsum("rc,rc->r", k, k).max()))
+    if not bound < _SAFE_EXPONENT:
+        scores -= scores.max(axis=1, keepdims=True)
+    np.exp2(scores, out=scores)
+
+
+# erf(x / sqrt 2) = tanh(x P(x^2)): P fitted so that the error of GELU stays under 2e-7 max(1, |x|).
+_GELU = (0.79788423, 0.036334284, -3.3129971e-05, -5.5240165e-05, 3.9691104e-06, -1.3344646e-07, 1.8056177e-09)
+
+
+def _gelu(x: Array, square: Array, p: Array) -> None:
+    """x * Phi(x) in place, with the exact (erf) normal distribution: numpy has no erf, but a fast tanh.
+
+    square and p are scratch of x's shape.
     """
-    z = np.abs(x)
-    z *= np.float32(0.7071067811865476)
-    t = z * np.float32(0.3275911)
-    t += np.float32(1)
-    np.reciprocal(t, out=t)
-    tail = t * np.float32(1.061405429)
-    for coefficient in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
-        tail += np.float32(coefficient)
-        tail *= t
-    np.square(z, out=z)
-    np.negative(z, out=z)
-    np.exp(z, out=z)
-    tail *= z  # 1 - erf(|x| / sqrt 2)
-    tail *= np.float32(0.5)
-    # x Phi(x) = max(x, 0) - |x| tail / 2
-    np.abs(x, out=z)
-    tail *= z
-    np.maximum(x, 0, out=x)
-    x -= tail
+    np.square(x, out=square)
+    np.minimum(square, np.float32(1e4), out=square)  # tanh is 1 long before, and its argument stays finite
+    np.multiply(square, np.float32(_GELU[-1]), out=p)
+    for coefficient in _GELU[-2:0:-1]:
+        p += np.float32(coefficient)
+        p *= square
+    p += np.float32(_GELU[0])
+    p *= x
+    np.tanh(p, out=p)
+    x *= np.float32(0.5)
+    p *= x
+    x += p

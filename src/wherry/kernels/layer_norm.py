@@ -18,9 +18,7 @@ def launch(device: Device, x: Tensor, weight: Tensor, bias: Tensor, *, eps: floa
     return y
 
 
-def reference(
-    x: NDArray[Any], weight: NDArray[Any], bias: NDArray[Any], *, eps: float = 1e-5
-) -> NDArray[Any]:
+def reference(x: NDArray[Any], weight: NDArray[Any], bias: NDArray[Any], *, eps: float = 1e-5) -> NDArray[Any]:
     x = x.astype(np.float64)
     centred = x - x.mean(-1, keepdims=True)
     return np.asarray(centred / np.sqrt((centred**2).mean(-1, keepdims=True) + eps) * weight + bias)

@@ -117,7 +117,9 @@ def cases(few: bool) -> list[Case]:
     """Every format; odd sizes, a vocabulary that no tile divides, each epilogue."""
     found = []
     for weight in ("f32", "f16", "q8_0"):
-        for rows, inner, cols in ((1, 64, 51), (3, 96, 40), (8, 384, 130)) if few else ((9, 64, 51), (70, 96, 130), (130, 128, 64)):
+        for rows, inner, cols in (
+            ((1, 64, 51), (3, 96, 40), (8, 384, 130)) if few else ((9, 64, 51), (70, 96, 130), (130, 128, 64))
+        ):
             x, w = random_array(rows, rows, inner), random_array(cols, cols, inner, scale=inner**-0.5)
             b, r = random_array(7, cols), random_array(8, rows, cols)
             name = f"{weight} {rows}x{inner}x{cols}"

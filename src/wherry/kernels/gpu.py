@@ -1,0 +1,156 @@
+"""The operations on WebGPU. What runs where is decided here; models never ask."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wherry.gpu.device import Device, Program, Tensor
+from wherry.kernels import (
+    add,
+    append,
+    attention,
+    conv1d,
+    embedding,
+    layer_norm,
+    linear,
+    log_mel,
+    next_token,
+    select,
+    softmax,
+)
+from wherry.kernels.operations import QuantizedWeight
+
+_ON_DEVICE = ("q8_0",)  # block formats that kernels read as they lie
+
+
+@dataclass(frozen=True)
+class Normed:
+    """A layer norm not yet taken: the product of few rows takes it on the way, any other operation first."""
+
+    x: Tensor
+    weight: Tensor
+    bias: Tensor
+    eps: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.x.shape
+
+    def reshape(self, shape: tuple[int, ...]) -> "Normed":
+        return Normed(self.x.reshape(shape), self.weight, self.bias, self.eps)
+
+
+class GpuOperations:
+    """`Operations` on a WebGPU device. Not for two threads at once."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        # A driver that computes on the CPU has no workgroup memory to gain from, and pays for every barrier.
+        self._tiled = device.info.kind != "cpu"
+        self._filters: dict[int, tuple[Tensor, Tensor]] = {}
+
+    # -- placing data
+
+    def weight(self, value: NDArray[Any] | QuantizedWeight) -> Tensor:
+        """Matrices keep their bits (f32, f16, q8_0); vectors become float32; a convolution is put in the order it is read."""
+        if not isinstance(value, np.ndarray):
+            if value.format in _ON_DEVICE and value.shape[-1] % 32 == 0:
+                return self.device.upload_bytes(value.data, value.shape, value.format)
+            value = value.dequantize().astype(np.float16)
+        if value.ndim == 3:
+            value = conv1d.taps(value)
+        return self.device.upload(value if value.dtype == np.float16 and value.ndim > 1 else value.astype(np.float32))
+
+    def array(self, value: NDArray[Any]) -> Tensor:
+        return self.device.upload(value)
+
+    def numpy(self, x: Tensor | Normed) -> NDArray[Any]:
+        return self.device.download(self._settled(x))
+
+    def empty(self, shape: tuple[int, ...], dtype: str = "f32") -> Tensor:
+        return self.device.empty(shape, dtype)
+
+    # -- operations
+
+    def layer_norm(self, x: Tensor | Normed, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor | Normed:
+        x = self._settled(x)
+        if self._few(x):
+            return Normed(x, weight, bias, eps)
+        return layer_norm.launch(self.device, x, weight, bias, eps=eps)
+
+    def linear(
+        self,
+        x: Tensor | Normed,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        gelu: bool = False,
+        residual: Tensor | None = None,
+    ) -> Tensor:
+        rest: dict[str, Any] = {"gelu": gelu, "residual": None if residual is None else self._settled(residual)}
+        if isinstance(x, Normed):
+            return linear.matvec(self.device, x.x, weight, bias, norm=(x.weight, x.bias, x.eps), **rest)
+        if self._few(x):
+            return linear.matvec(self.device, x, weight, bias, **rest)
+        return linear.matmul(self.device, x, weight, bias, tiled=self._tiled, **rest)
+
+    def conv1d(self, x: Tensor, weight: Tensor, bias: Tensor, *, stride: int) -> Tensor:
+        return conv1d.launch(self.device, x, weight, bias, stride=stride, tiled=self._tiled)
+
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        return add.launch(self.device, x, y)
+
+    def attention(self, q: Tensor, k: Tensor, v: Tensor, heads: int, *, lengths: Tensor | None = None) -> Tensor:
+        few = q.shape[1] <= attention.FEW_QUERIES
+        return attention.run(self.device, q, k, v, lengths, heads, few=few)
+
+    def embedding(self, tokens: Tensor, table: Tensor, positions_table: Tensor, offsets: Tensor) -> Tensor:
+        return embedding.launch(self.device, tokens, table, positions_table, offsets)
+
+    def append(self, cache: Tensor, x: Tensor, offsets: Tensor) -> None:
+        append.launch(self.device, cache, x, offsets)
+
+    def select(self, x: Tensor | Normed, rows: Tensor) -> Tensor:
+        return select.launch(self.device, self._settled(x), rows)
+
+    def logits(self, x: Tensor | Normed, table: Tensor) -> Tensor:
+        return self.linear(x, table)
+
+    # -- what only a device does
+
+    def softmax(self, x: Tensor) -> Tensor:
+        """x (..., n) -> softmax over n."""
+        return softmax.launch(self.device, x)
+
+    def power_mel(self, samples: NDArray[np.float32], filters: NDArray[np.float32]) -> NDArray[np.float32]:
+        """samples ((frames - 1) * 160 + 400,), filters (201, n_mels) -> log10 of the mel power (frames, n_mels)."""
+        n_mels = filters.shape[1]
+        if n_mels not in self._filters:
+            self._filters[n_mels] = (self.device.upload(log_mel.tables()), self.device.upload(filters))
+        return self.device.download(log_mel.launch(self.device, self.device.upload(samples), *self._filters[n_mels]))
+
+    def choices(self, rules: next_token.Rules, rows: int, most: int) -> next_token.Choice:
+        """Room for `rows` texts of at most `most` new tokens."""
+        return next_token.start(self.device, rules, rows, 0, most)
+
+    def choose(self, choice: next_token.Choice, logits: Tensor) -> None:
+        """Choose a token for each row, and move the row on."""
+        next_token.launch(self.device, choice, logits)
+
+    @contextmanager
+    def record(self) -> Iterator[Program]:
+        """Operations inside are recorded, not run."""
+        with self.device.record() as program:
+            yield program
+
+    def _few(self, x: Tensor) -> bool:
+        return x.size // 4 // x.shape[-1] <= linear.FEW_ROWS
+
+    def _settled(self, x: Tensor | Normed) -> Tensor:
+        if isinstance(x, Normed):
+            return layer_norm.launch(self.device, x.x, x.weight, x.bias, eps=x.eps)
+        return x
