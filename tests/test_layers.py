@@ -29,6 +29,7 @@ OWNERS = {
     "click": "cli",
     "rich": "cli",
     "safetensors": "weights",
+    "threadpoolctl": "kernels",
     "tokenizers": "text",
     "wasmtime": "wasm",
     "wgpu": "gpu",

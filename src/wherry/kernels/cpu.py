@@ -24,6 +24,8 @@ Task = TypeVar("Task")
 _PIECE_ROWS = 256  # rows of a product on one thread: enough for BLAS's speed, few enough for the cache
 _PIECE = 1 << 15  # elements handled at once by an element-wise pass: 128 KiB, and temporaries of the same size
 _FEW = 3  # rows up to which one matrix-vector product each is faster than a matrix product
+_SMALL_WEIGHT = 1 << 18  # elements: BLAS keeps the product with one vector to one thread by itself
+_LARGE_WEIGHT = 1 << 22  # elements: 16 MiB take a millisecond to read, worth waking another thread for
 _SAFE_EXPONENT = 100.0  # 2^x and a sum of thousands of them are finite in float32
 
 
@@ -93,8 +95,7 @@ class CpuOperations:
                 piece += extra[start:stop]
 
         if len(rows) <= _FEW:
-            for row, result in zip(rows, out, strict=True):
-                np.matmul(weight, row, out=result)
+            self._multiply_few(rows, weight, out)
             finish(0, len(rows))
         else:
             step = max(1, _PIECE // weight.shape[0])
@@ -182,6 +183,21 @@ class CpuOperations:
         return self.linear(x, table)
 
     # -- threads
+
+    def _multiply_few(self, rows: Array, weight: Array, out: Array) -> None:
+        """rows (few, k) @ weight (n, k).T -> out (few, n): bound by the reading of the weight."""
+
+        def multiply(start: int, stop: int) -> None:
+            for row, result in zip(rows, out, strict=True):
+                np.matmul(weight[start:stop], row, out=result[start:stop])
+
+        if weight.size < _SMALL_WEIGHT:
+            multiply(0, len(weight))
+        elif weight.size < _LARGE_WEIGHT:
+            with self._blas.one():
+                multiply(0, len(weight))
+        else:
+            self._over_rows(multiply, len(weight), _LARGE_WEIGHT // (8 * weight.shape[1]))
 
     def _over_rows(self, work: Callable[[int, int], None], rows: int, most: int) -> None:
         """work(start, stop) over all rows, at most so many at once, on every core when there is enough of it."""
