@@ -8,7 +8,9 @@ import numpy as np
 
 from wherry.errors import InputError
 from wherry.models.names import whisper_tensors
-from wherry.weights import Quantized, burn, open_checkpoint, safetensors
+from wherry.text.whisper import WhisperTokenizer
+from wherry.weights import Quantized, open_checkpoint, safetensors
+from wherry.weights.burn_writer import write_burn
 
 _PRECISION = {"safetensors": "f16", "q8_0": "q8_0"}
 
@@ -20,15 +22,21 @@ def convert_whisper(source: Path, target: Path, form: str) -> None:
     """
     if target.exists() and target.samefile(source):
         raise InputError(f"{target}: found the source itself, expected another file")
-    dims, tensors = whisper_tensors(open_checkpoint(source))
+    checkpoint = open_checkpoint(source)
+    dims, tensors = whisper_tensors(checkpoint)
     if form == "burn":
         dense = {name: np.asarray(t.dequantize() if isinstance(t, Quantized) else t, np.float32) for name, t in tensors.items()}
-        burn.write(target, dense, asdict(dims))
+        write_burn(target, dense, asdict(dims))
     elif form in _PRECISION:
         safetensors.write(target, tensors, asdict(dims), format=_PRECISION[form])
     else:
         raise InputError(f'form: found "{form}", expected safetensors, q8_0 or burn')
     vocabulary = source.with_name("tokenizer.json")
     beside = target.with_name("tokenizer.json")
-    if vocabulary.is_file() and not beside.exists():
+    inside = checkpoint.metadata.get("vocabulary")  # ggml files hold it
+    if beside.exists():
+        return
+    if vocabulary.is_file():
         shutil.copyfile(vocabulary, beside)
+    elif isinstance(inside, tuple):
+        WhisperTokenizer.from_vocabulary(inside, dims.n_vocab).save(beside)

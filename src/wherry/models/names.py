@@ -47,7 +47,7 @@ def _dims(checkpoint: Checkpoint, tensors: Tensors) -> WhisperDims:
         n_vocab, n_text_state = tensors["decoder.token_embedding.weight"].shape
         n_audio_ctx = tensors["encoder.positional_embedding"].shape[0]
         n_text_ctx = tensors["decoder.positional_embedding"].shape[0]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, IndexError) as error:
         raise FormatError(f"{checkpoint.path}: found no Whisper tensors ({error}), expected an encoder and a decoder") from error
     dims = WhisperDims(
         n_mels, n_audio_ctx, n_audio_state, n_audio_state // 64, _layers(tensors, "encoder"),
@@ -65,7 +65,7 @@ def _dims(checkpoint: Checkpoint, tensors: Tensors) -> WhisperDims:
 
 
 def _layers(tensors: Tensors, part: str) -> int:
-    found = {int(match[1]) for name in tensors if (match := re.match(rf"{part}\.blocks\.(\d+)\.", name))}
+    found = {int(match[1]) for name in tensors if (match := re.match(rf"{part}\.blocks\.([0-9]{{1,3}})\.", name))}
     return max(found, default=-1) + 1
 
 

@@ -45,6 +45,10 @@ class WhisperTokenizer:
         """From the bytes of each token, as ggml files hold them. Raises FormatError where they are not Whisper's."""
         return cls(build_tokenizer(tokens, n_vocab), n_vocab)
 
+    def save(self, path: Path) -> None:
+        """Write the vocabulary as a `tokenizer.json`."""
+        self.tokenizer.save(str(path))
+
     def using(self, language: str | None, task: str) -> "WhisperTokenizer":
         """The same vocabulary for a language (a code) and a task, where the model is multilingual."""
         if not self.multilingual:

@@ -33,8 +33,11 @@ def open_checkpoint(path: Path, *, config: Path | None = None) -> Checkpoint:
 
     if not path.is_file():
         raise NotFoundError(f"{path}: found no such file, expected model weights")
-    with path.open("rb") as file:
-        head = file.read(64)
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise NotFoundError(f"{path}: found a file that cannot be read ({error.strerror}), expected model weights") from error
     for reader in (ctranslate2, ggml, safetensors, burn, torch):
         if reader.recognises(head):
             checkpoint: Checkpoint = reader.read(path, config)

@@ -23,6 +23,8 @@ _TYPES: dict[int, np.dtype[Any]] = {
     3: np.dtype("<i4"),
     4: np.dtype("<f2"),
 }
+_MAX_RANK = 8
+_MAX_TENSORS = 1 << 16  # large-v3 has under 2 thousand
 _SPECIFICATION = b"WhisperSpec"
 
 
@@ -38,14 +40,17 @@ def read(path: Path, config: Path | None = None) -> Checkpoint:
     reader.string("specification")
     reader.number("I", "revision")
     tensors: dict[str, NDArray[Any]] = {}
-    for _ in range(reader.number("I", "number of variables")):
+    for _ in range(reader.count("number of variables")):
         name = reader.string("variable name")
-        shape = [reader.number("I", f"{name}: dimension") for _ in range(reader.number("B", f"{name}: rank"))]
+        rank = reader.number("B", f"{name}: rank")
+        if rank > _MAX_RANK:
+            raise FormatError(f'{path}: tensor "{name}": found {rank} dimensions, expected at most {_MAX_RANK}')
+        shape = [reader.number("I", f"{name}: dimension") for _ in range(rank)]
         kind = reader.number("B", f"{name}: type")
         if kind not in _TYPES:
             raise FormatError(f'{path}: tensor "{name}": found type {kind}, expected one of f32 i8 i16 i32 f16')
         tensors[name] = reader.array(name, shape, _TYPES[kind], reader.number("I", f"{name}: bytes"))
-    for _ in range(reader.number("I", "number of aliases")):
+    for _ in range(reader.count("number of aliases")):
         alias, name = reader.string("alias"), reader.string("alias target")
         if name not in tensors:
             raise FormatError(f'{path}: alias "{alias}": found target "{name}", expected a variable of the file')
@@ -76,6 +81,12 @@ class _Reader:
         size = struct.calcsize(code)
         return int(struct.unpack_from("<" + code, self.data, self._take(size, field))[0])
 
+    def count(self, field: str) -> int:
+        value = self.number("I", field)
+        if value > _MAX_TENSORS:
+            raise FormatError(f"{self.path}: {field}: found {value}, expected at most {_MAX_TENSORS}")
+        return value
+
     def string(self, field: str) -> str:
         length = self.number("H", field)
         start = self._take(length, field)
@@ -88,6 +99,8 @@ class _Reader:
         items = 1
         for size in shape:
             items *= size
+        if not items:
+            raise FormatError(f'{self.path}: tensor "{name}": found shape {shape}, expected dimensions of at least 1')
         if items * dtype.itemsize != count:
             raise FormatError(
                 f'{self.path}: tensor "{name}": found {count} bytes, expected {items * dtype.itemsize} for {shape} {dtype}'

@@ -27,7 +27,9 @@ _DENSE: dict[str, np.dtype[Any]] = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2
 _LAYOUT_VERSION = 2  # of the blocks, thousands of ftype: their scales are float16 since
 _MAX_RANK = 4
 _MAX_NAME = 256
+_MAX_TOKENS = 1 << 18
 _MAX_TOKEN_BYTES = 1024
+_MAX_TENSORS = 1 << 16  # large-v3 has under 2 thousand
 
 
 def recognises(head: bytes) -> bool:
@@ -54,6 +56,8 @@ def read(path: Path, config: Path | None = None) -> Checkpoint:
         name, tensor = reader.tensor()
         if name in tensors:
             raise FormatError(f'{path}: tensor "{name}": found it twice, expected each name once')
+        if len(tensors) == _MAX_TENSORS:
+            raise FormatError(f"{path}: found over {_MAX_TENSORS} tensors, expected a model")
         tensors[name] = tensor
     if not tensors:
         raise FormatError(f"{path}: found no tensors after the vocabulary, expected a whole file")
@@ -85,7 +89,7 @@ class _Reader:
 
     def vocabulary(self) -> tuple[bytes, ...]:
         tokens = []
-        for i in range(self.number("vocabulary")):
+        for i in range(self.number("vocabulary", _MAX_TOKENS)):
             field = f"token {i}"
             size = self.number(field, _MAX_TOKEN_BYTES)
             start = self.take(size, field)
