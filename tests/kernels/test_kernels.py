@@ -1,7 +1,6 @@
 """Every shader in the folder against its numpy reference, on every device at hand."""
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.engine.network import Network
+from wherry.kernels.next_token import Rules as DeviceRules
 from wherry.models.whisper import Sound
 from wherry.text.whisper import SECONDS_PER_TIMESTAMP, WhisperTokenizer
 
@@ -59,6 +60,14 @@ def decode_windows(
         chooser = _Sampler(options.temperature, tokenizer.eot, random, windows * group)
 
     sot = initial.index(tokenizer.sot)
+    if network.on_device and isinstance(chooser, _Sampler):
+        found = network.sample(
+            sound, tokens, sot, rules.on_device(network.dims.n_vocab), tokenizer.no_speech, options.temperature,
+            int(random.integers(1 << 32)) if options.temperature > 0 else 0,
+        )  # fmt: skip
+        chooser.sums[:] = found.sums
+        chosen = np.concatenate([tokens, found.tokens], axis=1)
+        return _results(tokenizer, options, len(initial), chooser.finish(chosen, windows), found.no_speech[::group])
     first = network.prompt_logits(state, tokens, [sot, len(initial) - 1])  # (rows, 2, vocab)
     no_speech = _softmax(first[::group, 0])[:, tokenizer.no_speech]
     logits = first[:, 1]
@@ -70,9 +79,16 @@ def decode_windows(
         network.keep(state, origins)
         logits = network.next_logits(state, tokens[:, -1:])
 
+    return _results(tokenizer, options, len(initial), chooser.finish(tokens, windows), no_speech)
+
+
+def _results(
+    tokenizer: WhisperTokenizer, options: DecodeOptions, begin: int, finished: "list[Candidates]", no_speech: Floats
+) -> list[Decoded]:
+    """The best of each window's candidates; their new tokens start at `begin`."""
     results = []
-    for window, candidates in enumerate(chooser.finish(tokens, windows)):
-        texts = [_until(sequence[len(initial) :], tokenizer.eot) for sequence, _ in candidates]
+    for window, candidates in enumerate(finished):
+        texts = [_until(sequence[begin:], tokenizer.eot) for sequence, _ in candidates]
         best = max(range(len(texts)), key=lambda i: _score(candidates[i][1], len(texts[i]), options.length_penalty))
         text = tokenizer.decode(texts[best]).strip()
         results.append(
@@ -116,6 +132,12 @@ class Rules:
         specials = [tokenizer.special(n) for n in ("transcribe", "translate", "startoftranscript", "startofprev")]
         specials += [tokenizer.special("startoflm"), tokenizer.no_speech]
         self.never = np.asarray(sorted({*tokenizer.non_speech_tokens, *specials}), np.int64)
+
+    def on_device(self, vocab: int) -> DeviceRules:
+        """The same rules for the device's own choice."""
+        times = vocab if self.timestamps is None else self.timestamps
+        never = [*self.never.tolist(), *([] if self.timestamps is None else [self.no_timestamps])]
+        return DeviceRules(vocab, self.eot, times, _MAX_INITIAL_TIMESTAMP, tuple(never), tuple(self.blank))
 
     def apply(self, logits: Floats, tokens: Ints) -> None:
         first = tokens.shape[1] == self.begin

@@ -1,5 +1,6 @@
 """A Whisper network on a device: the model file joined with its operations and weights."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wherry.engine.loop import Listener, Loop, Sampled
+from wherry.kernels.next_token import Rules
 from wherry.models import whisper
 from wherry.models.whisper import (
     Attention,
@@ -23,6 +26,7 @@ from wherry.models.whisper import (
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+_LISTENERS, _LOOPS = 2, 4  # recordings kept: one window alone, and one size of batch
 
 
 @dataclass
@@ -43,11 +47,43 @@ class Network:
     ops: Any
     weights: WhisperWeights[Any]
     alignment_heads: tuple[tuple[int, int], ...] = field(default=())
+    _listeners: OrderedDict[int, Listener] = field(default_factory=OrderedDict)
+    _loops: OrderedDict[tuple[int, int, Rules], Loop] = field(default_factory=OrderedDict)
+
+    @property
+    def on_device(self) -> bool:
+        """Whether the device chooses tokens itself."""
+        return hasattr(self.ops, "choose")
+
+    def sample(
+        self, sound: Sound[Any], tokens: Ints, sot: int, rules: Rules, no_speech: int, temperature: float, seed: int
+    ) -> Sampled:
+        """tokens (B, T), the same prompt for each row -> the texts, chosen on the device (see `Loop`)."""
+        key = (id(sound), len(tokens), rules)
+        if key not in self._loops:
+            while len(self._loops) >= _LOOPS:
+                self._loops.popitem(last=False)[1].release()
+            self._loops[key] = Loop(self.ops, self.dims, self.weights, sound, len(tokens), rules, no_speech)
+        self._loops.move_to_end(key)
+        return self._loops[key].run(tokens, sot, temperature=temperature, seed=seed)
 
     def listen(self, mel: Floats) -> Sound[Any]:
-        """mel (A, 2 n_audio_ctx, n_mels) -> what the decoder reads of it."""
+        """mel (A, 2 n_audio_ctx, n_mels) -> what the decoder reads of it, until the next call with as many recordings."""
+        if self.on_device:
+            if len(mel) not in self._listeners:
+                while len(self._listeners) >= _LISTENERS:
+                    self._forget(self._listeners.popitem(last=False)[1])
+                self._listeners[len(mel)] = Listener.record(self.ops, self.dims, self.weights, len(mel))
+            self._listeners.move_to_end(len(mel))
+            return self._listeners[len(mel)].run(mel)
         audio = whisper.encode(self.ops, self.dims, self.weights.encoder, self.ops.array(np.ascontiguousarray(mel)))
         return whisper.listen(self.ops, self.weights.decoder, audio)
+
+    def _forget(self, listener: Listener) -> None:
+        """Give a recording back, and the loops that read its sound."""
+        for key in [key for key in self._loops if key[0] == id(listener.sound)]:
+            self._loops.pop(key).release()
+        listener.release()
 
     def encode(self, mel: Floats) -> Floats:
         """mel (A, 2 n_audio_ctx, n_mels) -> (A, n_audio_ctx, state), for comparison with a reference."""

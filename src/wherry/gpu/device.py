@@ -23,6 +23,7 @@ _LIMITS = (
 )  # fmt: skip
 _USAGE = 0x80 | 0x04 | 0x08  # STORAGE | COPY_SRC | COPY_DST
 _UNIFORM = 0x40 | 0x08  # UNIFORM | COPY_DST
+_KEPT_STAGING = 8 << 20  # bytes
 _MAX_PENDING = 512  # dispatches encoded before they are sent
 _MAX_TIMED = 2048  # dispatches timed in one submission: two time stamps each
 
@@ -51,6 +52,7 @@ class Device:
         self._kernels: dict[tuple[str, str, tuple[tuple[str, float], ...]], Kernel] = {}
         self._params: dict[bytes, Any] = {}
         self._pending: list[Dispatch] = []
+        self._staging: Any = None
         self._recording: Program | None = None
         self._programs: list[Program] = []
 
@@ -102,21 +104,52 @@ class Device:
             if whole:
                 self._queue.write_buffer(tensor.buffer, 0, raw[:whole])
             if whole < len(raw):  # buffers are written in words
-                self._queue.write_buffer(tensor.buffer, whole, np.concatenate([raw[whole:], np.zeros(4 - len(raw) % 4, np.uint8)]))
+                self._queue.write_buffer(
+                    tensor.buffer, whole, np.concatenate([raw[whole:], np.zeros(4 - len(raw) % 4, np.uint8)])
+                )
 
     def download(self, tensor: Tensor) -> NDArray[Any]:
         """Wait for everything dispatched so far -> a copy in numpy. Not for quantised tensors."""
+        return self.download_all([tensor])[0]
+
+    def download_all(self, tensors: list[Tensor]) -> list[NDArray[Any]]:
+        """Several tensors in one wait: a wait costs far more than the copy."""
         self.flush()
-        kind = DTYPES[tensor.dtype][0]
-        if not tensor.size:
-            return np.zeros(tensor.shape, kind)
+        sizes = [-(-tensor.size // 8) * 8 for tensor in tensors]
+        found: list[NDArray[Any]] = []
+        if not sum(sizes):
+            return [np.zeros(tensor.shape, DTYPES[tensor.dtype][0]) for tensor in tensors]
         with self._guard("download"):
-            data = self._queue.read_buffer(tensor.buffer, 0, -(-tensor.size // 4) * 4)
-        return np.frombuffer(data, np.uint8)[: tensor.size].view(kind).reshape(tensor.shape)
+            staging = self._staging_for(sum(sizes))
+            encoder = self._device.create_command_encoder()
+            at = 0
+            for tensor, size in zip(tensors, sizes, strict=True):
+                if size:
+                    encoder.copy_buffer_to_buffer(tensor.buffer, 0, staging, at, size)
+                at += size
+            self._queue.submit([encoder.finish()])
+            staging.map_sync("READ_NOSYNC", 0, sum(sizes))
+            data = np.frombuffer(bytes(staging.read_mapped(0, sum(sizes))), np.uint8)
+            staging.unmap()
+        at = 0
+        for tensor, size in zip(tensors, sizes, strict=True):
+            kind = DTYPES[tensor.dtype][0]
+            found.append(data[at : at + tensor.size].view(kind).reshape(tensor.shape))
+            at += size
+        return found
+
+    def _staging_for(self, size: int) -> Any:
+        """A buffer that the host can read, kept from one download to the next unless it is large."""
+        if self._staging is not None and size <= self._staging.size:
+            return self._staging
+        made = self._device.create_buffer(size=max(size, 4096), usage=0x01 | 0x08)  # MAP_READ | COPY_DST
+        if size <= _KEPT_STAGING:
+            self._staging = made
+        return made
 
     # -- kernels
 
-    def kernel(self, name: str, source: str, entry: str = "main", **constants: int | float) -> Kernel:
+    def kernel(self, name: str, source: str, entry: str = "main", **constants: Any) -> Kernel:
         """The compiled kernel, from the cache where it is there. `constants`: overrides, and counts of `//unroll`.
 
         Raises KernelError with the compiler's words where it does not compile.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from wherry.gpu.device import Device, Tensor
@@ -18,7 +19,7 @@ def launch(device: Device, x: Tensor, y: Tensor) -> Tensor:
 
 
 def reference(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-    return x + y
+    return np.asarray(x + y)
 
 
 def cases() -> list[Case]:

@@ -24,7 +24,7 @@ def run(device: Device, q: Tensor, k: Tensor, v: Tensor, lengths: Tensor | None,
         raise KernelError(f"attention: found {heads} heads in a state of {state}, expected heads of a multiple of 4")
     name = "attention_step" if few else "attention"
     text = source(name)
-    constants: dict[str, int] = {"WIDTH4": width // 4, "CAUSAL": lengths is not None}
+    constants: dict[str, Any] = {"WIDTH4": width // 4, "CAUSAL": lengths is not None}
     if few:
         constants["KEYS"] = -(-k.shape[1] // 64) * 64
     kernel = device.kernel(name, f"{text}\nconst WIDTH4 = {width // 4}u;\n", **constants)

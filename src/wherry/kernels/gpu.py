@@ -137,6 +137,10 @@ class GpuOperations:
         """Room for `rows` texts of at most `most` new tokens."""
         return next_token.start(self.device, rules, rows, 0, most)
 
+    def restart(self, choice: next_token.Choice, length: int, *, temperature: float, seed: int) -> None:
+        """Begin other texts in the same room: they hold `length` tokens."""
+        next_token.restart(self.device, choice, length, temperature=temperature, seed=seed)
+
     def choose(self, choice: next_token.Choice, logits: Tensor) -> None:
         """Choose a token for each row, and move the row on."""
         next_token.launch(self.device, choice, logits)

@@ -21,14 +21,14 @@ class Rules:
     eot: int
     times: int
     max_initial: int
-    never: NDArray[np.int64]
-    not_first: NDArray[np.int64]
+    never: tuple[int, ...]
+    not_first: tuple[int, ...]
 
     def masks(self) -> NDArray[np.uint32]:
         """(2, words): one bit a token."""
         bits = np.zeros((2, -(-self.vocab // 32) * 32), np.uint8)
-        bits[0, self.never[self.never < self.vocab]] = 1
-        bits[1, self.not_first] = 1
+        bits[0, [token for token in self.never if token < self.vocab]] = 1
+        bits[1, list(self.not_first)] = 1
         return np.packbits(bits, axis=1, bitorder="little").view(np.uint32)
 
 

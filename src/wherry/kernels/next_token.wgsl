@@ -155,7 +155,7 @@ fn scan(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 @group(0) @binding(6) var<storage, read_write> lengths: array<i32>;       // (B,)
 @group(0) @binding(7) var<storage, read_write> history: array<i32>;       // (B, history)
 
-fn read(at: u32) -> Part {
+fn part_at(at: u32) -> Part {
     let p = seen[at];
     return Part(p.x, p.y, p.z, p.w, i32(seen[at + 1u].x));
 }
@@ -166,8 +166,8 @@ fn finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     var words = nothing();
     var times = nothing();
     for (var i = lane; i < params.chunks; i += WG) {
-        words = join(words, read((row * params.chunks + i) * 4u));
-        times = join(times, read((row * params.chunks + i) * 4u + 2u));
+        words = join(words, part_at((row * params.chunks + i) * 4u));
+        times = join(times, part_at((row * params.chunks + i) * 4u + 2u));
     }
     let w = joined(lane, words);
     let t = joined(lane, times);

@@ -27,7 +27,7 @@ def launch(device: Device, x: Tensor, rows: Tensor) -> Tensor:
 
 
 def reference(x: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
-    return x[rows]
+    return np.asarray(x[rows])
 
 
 def cases() -> list[Case]:
