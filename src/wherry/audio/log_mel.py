@@ -13,6 +13,7 @@ N_FFT = 400  # samples in a window: 25 ms
 HOP = 160  # samples between frames: 10 ms
 FRAMES_PER_SECOND = SAMPLE_RATE // HOP
 N_FRAMES = 3000  # frames in a window of 30 s
+_GROWTH = 10 * 60 * FRAMES_PER_SECOND  # frames added at once when the recording turns out longer
 _BLOCK = 4096  # frames transformed at once: bounds the memory of a long file
 
 Floats = NDArray[np.float32]
@@ -45,7 +46,7 @@ def log_mel_stream(blocks: Iterable[Floats], n_mels: int, padding: int = 0) -> t
     Only the frames are kept, so an hour of speech needs 115 MB for 80 bins, not the 230 MB of its samples.
     """
     filters = mel_filters(n_mels).T  # (201, n_mels)
-    frames: list[Floats] = []
+    frames = _Frames(n_mels)
     count = 0
     carry: Floats | None = None  # samples still needed by frames not yet made
     for block in blocks:
@@ -60,28 +61,43 @@ def log_mel_stream(blocks: Iterable[Floats], n_mels: int, padding: int = 0) -> t
             carry = np.concatenate([carry, block])
         ready = max(0, (len(carry) - N_FFT) // HOP)
         if ready:
-            frames.append(_power_mel(carry[: (ready - 1) * HOP + N_FFT], filters))
+            frames.add(_power_mel(carry[: (ready - 1) * HOP + N_FFT], filters))
             carry = carry[ready * HOP :].copy()
     if carry is None:
         carry = np.zeros(N_FFT // 2, np.float32)
     total = (count + padding) // HOP
-    made = sum(map(len, frames))
+    made = frames.count
     tail = np.concatenate([carry, np.zeros(padding, np.float32)])
     tail = np.concatenate([tail, tail[-N_FFT // 2 - 1 : -1][::-1]])
     while made < total:
         take = min(_BLOCK, total - made)
         piece = tail[: (take - 1) * HOP + N_FFT]
         piece = np.pad(piece, (0, (take - 1) * HOP + N_FFT - len(piece)))
-        frames.append(_power_mel(piece, filters))
+        frames.add(_power_mel(piece, filters))
         tail = tail[take * HOP :]
         made += take
-    mel = np.concatenate(frames) if frames else np.zeros((0, n_mels), np.float32)
-    mel = mel[:total]
+    mel = frames.rows[:total]
     if len(mel):
         np.maximum(mel, mel.max() - 8.0, out=mel)
         mel += 4.0
         mel /= 4.0
     return mel, count
+
+
+class _Frames:
+    """Frames (count, n_mels) that grow in place: pieces joined at the end would be there twice, 230 MB for an hour."""
+
+    def __init__(self, n_mels: int) -> None:
+        self.rows = np.zeros((0, n_mels), np.float32)  # the first `count` are made
+        self.count = 0
+
+    def add(self, piece: Floats) -> None:
+        end = self.count + len(piece)
+        if end > len(self.rows):
+            # Nothing else refers to the array while it grows, and a large one is moved by the kernel without a copy.
+            self.rows.resize((end + min(end, _GROWTH), self.rows.shape[1]), refcheck=False)
+        self.rows[self.count : end] = piece
+        self.count = end
 
 
 def _power_mel(samples: Floats, filters: Floats) -> Floats:
