@@ -54,10 +54,12 @@ def show_model(name: str, as_json: bool) -> None:
     if name not in CATALOGUE:
         raise NotFoundError(f'model: found no "{name}", expected one of {", ".join(CATALOGUE)}')
     entry = CATALOGUE[name]
-    files = [{"name": f.name, "package": f.requirement, "member": f.member, "sha256": f.sha256} for f in entry.files]
+    files = [{"name": f.name, "addresses": list(f.addresses), "sha256": f.sha256} for f in entry.files]
     if as_json:
         click.echo(json.dumps({"name": name, "about": entry.about, "licence": entry.licence, "files": files}, indent=2))
         return
     click.echo(f"{entry.name}: {entry.about} ({entry.licence})")
     for file in files:
-        click.echo(f"  {file['name']:16} sha256 {file['sha256']}  from {file['package']}")
+        click.echo(f"  {file['name']:16} sha256 {file['sha256']}")
+        for address in file["addresses"]:
+            click.echo(f"    {address}")

