@@ -1,10 +1,10 @@
 """A transcript as a file: txt, srt, vtt, tsv and json, named and shaped as openai-whisper's command writes them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-from wherry.engine.transcript import Segment, Transcript
+from wherry.engine.transcript import Transcript
 
 
 def to_txt(transcript: Transcript) -> str:
@@ -13,15 +13,15 @@ def to_txt(transcript: Transcript) -> str:
 
 def to_srt(transcript: Transcript) -> str:
     cues = (
-        f"{i}\n{_clock(s.start, ',', hours=True)} --> {_clock(s.end, ',', hours=True)}\n{_cue(s)}\n"
-        for i, s in enumerate(transcript.segments, 1)
+        f"{i}\n{_clock(start, ',', hours=True)} --> {_clock(end, ',', hours=True)}\n{text}\n\n"
+        for i, (start, end, text) in enumerate(_cues(transcript), 1)
     )
-    return "".join(cue + "\n" for cue in cues)
+    return "".join(cues)
 
 
 def to_vtt(transcript: Transcript) -> str:
-    cues = (f"{_clock(s.start, '.')} --> {_clock(s.end, '.')}\n{_cue(s)}\n" for s in transcript.segments)
-    return "WEBVTT\n\n" + "".join(cue + "\n" for cue in cues)
+    cues = (f"{_clock(start, '.')} --> {_clock(end, '.')}\n{text}\n\n" for start, end, text in _cues(transcript))
+    return "WEBVTT\n\n" + "".join(cues)
 
 
 def to_tsv(transcript: Transcript) -> str:
@@ -33,10 +33,11 @@ def to_tsv(transcript: Transcript) -> str:
 
 
 def to_json(transcript: Transcript) -> str:
+    """One object: text, segments, language. Where words were timed, every segment has `words`, if only an empty list."""
     segments = []
     for segment in transcript.segments:
         fields = asdict(segment)
-        if not segment.words:
+        if not transcript.words:
             del fields["words"]
         segments.append(fields)
     return json.dumps({"text": transcript.text, "segments": segments, "language": transcript.language})
@@ -51,8 +52,15 @@ WRITERS: dict[str, Callable[[Transcript], str]] = {
 }
 
 
-def _cue(segment: Segment) -> str:
-    return segment.text.strip().replace("-->", "->")  # an arrow would end the cue
+def _cues(transcript: Transcript) -> Iterator[tuple[float, float, str]]:
+    """(start, end, text) of each subtitle: a segment, or where words were timed, from its first word to its last."""
+    for segment in transcript.segments:
+        start, end, text = segment.start, segment.end, segment.text
+        if transcript.words:
+            if not segment.words:
+                continue
+            start, end, text = segment.words[0].start, segment.words[-1].end, "".join(word.word for word in segment.words)
+        yield start, end, text.strip().replace("-->", "->")  # an arrow would end the cue
 
 
 def _clock(seconds: float, point: str, *, hours: bool = False) -> str:
