@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from wherry.errors import WherryError
+from wherry.errors import InputError, WherryError
 
 _COMMANDS = {
     "convert": "wherry.cli.convert",
@@ -38,22 +38,36 @@ def cli() -> None:
     """Run WebAssembly AI apps on any GPU, or on a plain CPU.
 
     \b
+    Examples:
+      wherry demo                                 a sandboxed guest transcribes a recording
+      wherry transcribe talk.mp3                  the text of a recording, on stdout
+      wherry transcribe --output-dir out *.mp3    txt, srt, vtt, tsv and json of many
+      wherry run --dir .:/ app.wasm               a guest, next to its models
+
+    \b
+    Environment:
+      WHERRY_DEVICE            what --device says where it is not given
+      WASMEDGE_WASINN_PRELOAD  what --nn-preload says where it is not given
+      XDG_CACHE_HOME           where models and compiled guests are kept; default: ~/.cache
+
+    \b
     Exit codes:
       0    done
-      1    some files failed
+      1    some of several files failed; doctor: something is missing
       2    a wrong option or value
       3    a file that is damaged, too large or of an unknown format
       4    a file, model or device that does not exist
       5    the device refused
       6    the guest trapped, or ran out of time or memory
       7    a download failed
-      130  stopped by Ctrl-C
-    `wherry run` ends with the guest's own exit code.
+      130  stopped by Ctrl-C (SIGINT)
+      143  stopped by SIGTERM
+    `wherry run` ends with the guest's own exit code. An error is one line on stderr, and often a hint after it.
     """
 
 
 def main() -> None:
-    """The console script."""
+    """The console script: every way that a command may end, to an exit code."""
     try:
         code = cli.main(standalone_mode=False)
     except WherryError as error:
@@ -63,12 +77,19 @@ def main() -> None:
         code = 130
     except KeyboardInterrupt:
         code = 130
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        code = error.exit_code
+    except click.ClickException as error:
+        place = getattr(error, "ctx", None)
+        report(InputError(error.format_message(), hint=f"see `{place.command_path} --help`" if place is not None else ""))
         code = error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more to say
         code = 0
+    except OSError as error:  # a full disk, a folder that may not be written: the system's words say it best
+        report(InputError(f"{error.filename or 'system'}: {error.strerror or error}"))
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -3,17 +3,19 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
 import click
 
 from wherry.errors import InputError, StoppedError
-from wherry.wasm.host import Mount
+from wherry.wasm.host import Guest, GuestOptions, Mount
 
 _RUNTIMES = ("io.containerd.wasmedge.v1", "io.containerd.wherry.v1", "wasmedge", "wherry")
 _PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm")
 _ANY_GPU = "docker.com/gpu=webgpu"
+_GRACE_SECONDS = 2.0  # from a signal until the guest is left behind
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -21,9 +23,11 @@ _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 @click.argument("file", metavar="FILE.wasm", type=click.Path(path_type=Path))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-p", "--publish", multiple=True, metavar="[IP:]HOST:GUEST", help="Let the guest serve this port. Default: any.")
-@click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable of the guest.")
-@click.option("-v", "--volume", multiple=True, metavar="HOST:GUEST[:ro]", help="Give the guest a folder.")
-@click.option("--dir", "folders", multiple=True, metavar="HOST:GUEST[:ro]", help="The same.")
+@click.option(
+    "-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable of the guest; NAME alone copies the host's."
+)
+@click.option("-v", "--volume", multiple=True, metavar="HOST:GUEST[:ro]", help="Give the guest a folder; ro: to read only.")
+@click.option("--dir", "folders", multiple=True, metavar="HOST:GUEST[:ro]", help="The same as --volume; WasmEdge's name for it.")
 @click.option("--nn-preload", multiple=True, metavar="NAME:ENCODING:TARGET:PATH...", help="A model that the guest finds by name.")
 @click.option("--device", help=f"auto, cpu, gpu, gpu:N, gpu:NAME, or {_ANY_GPU} (any GPU).")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
@@ -59,12 +63,15 @@ def run(
     The guest sees the folders, variables and models that it is given, and nothing else. WASMEDGE_WASINN_PRELOAD (in --env
     or in the environment) is read as --nn-preload is; its paths are the guest's.
 
+    The exit code is the guest's own; 6 when it trapped or ran out of time or memory, 130 after Ctrl-C, 143 after SIGTERM.
+
     \b
-    wherry run --dir .:/ --nn-preload default:Burn:GPU:/tiny_en.mpk:/tiny_en.cfg:/tokenizer.json:en \\
-        -p 8080:8080 whisper-api-server.wasm
+    Examples:
+      wherry run --dir .:/ app.wasm argument
+      wherry run --dir .:/ --nn-preload default:Burn:GPU:/tiny_en.mpk:/tiny_en.cfg:/tokenizer.json:en \\
+          -p 8080:8080 whisper-api-server.wasm
     """
     from wherry.engine.catalog import default_cache
-    from wherry.wasm.host import Guest, GuestOptions
     from wherry.wasm.nn.backend import load_graph
     from wherry.wasm.nn.graph import SharedGraphs
     from wherry.wasm.nn.preload import GuestPaths, parse_preloads
@@ -95,7 +102,13 @@ def run(
         timeout=timeout,
     )
     guest = Guest(file, options, shared.find, cache=default_cache(), say=say)
+    return _run(guest)
+
+
+def _run(guest: Guest) -> int:
+    """Run the guest beside the main thread: only there can Python answer a signal while the guest computes."""
     outcome: list[int | BaseException] = []
+    stopped: list[int] = []  # signals
 
     def work() -> None:
         try:
@@ -103,18 +116,26 @@ def run(
         except BaseException as error:  # noqa: BLE001 - raised again below, in the main thread
             outcome.append(error)
 
-    # Wasm runs beside the main thread: only there can Python answer a signal while the guest computes.
+    def stop(number: int, frame: object) -> None:
+        stopped.append(number)
+        with contextlib.suppress(OSError):  # it has ended at this very moment
+            guest.stop(f"stopped by {signal.Signals(number).name}")
+
     thread = threading.Thread(target=work, name="guest", daemon=True)
     with contextlib.ExitStack() as stack:
         for number in (signal.SIGINT, signal.SIGTERM):
-            before = signal.signal(number, lambda got, frame: guest.stop(f"stopped by {signal.Signals(got).name}"))
-            stack.callback(signal.signal, number, before)
+            stack.callback(signal.signal, number, signal.signal(number, stop))
         thread.start()
-        while thread.is_alive():
+        while thread.is_alive() and not stopped:
             thread.join(0.2)
+        thread.join(_GRACE_SECONDS)
+    if stopped and thread.is_alive():
+        # A model computes for the guest and cannot be interrupted. Nothing is left to save, and the user wants to leave.
+        sys.stdout.flush()
+        os._exit(128 + stopped[0])
     result = outcome[0]
-    if isinstance(result, StoppedError):
-        return 143 if "SIGTERM" in result.message else 130
+    if isinstance(result, StoppedError) and stopped:
+        return 128 + stopped[0]
     if isinstance(result, BaseException):
         raise result
     return result

@@ -5,14 +5,20 @@ from pathlib import Path
 import click
 
 from wherry.cli.main import report
-from wherry.errors import WherryError
+from wherry.errors import InputError, WherryError
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--model", default="whisper-tiny.en", show_default=True, help="Short name, weight file or folder.")
 @click.option("--language", help="Code or English name of the language. Default: detected.")
-@click.option("--task", type=click.Choice(["transcribe", "translate"]), default="transcribe", show_default=True)
+@click.option(
+    "--task",
+    type=click.Choice(["transcribe", "translate"]),
+    default="transcribe",
+    show_default=True,
+    help="translate: into English, with a multilingual model.",
+)
 @click.option(
     "--format",
     "formats",
@@ -25,11 +31,19 @@ from wherry.errors import WherryError
 @click.option("--temperature-step", type=float, default=0.2, show_default=True, help="Added while a window fails; 0: no retry.")
 @click.option("--beam-size", type=int, help="Beams at temperature 0. Default: greedy.")
 @click.option("--best-of", type=int, default=5, show_default=True, help="Samples at other temperatures.")
-@click.option("--batch-size", type=int, default=1, show_default=True, help="Windows decoded together, cut at pauses.")
+@click.option(
+    "--batch-size",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Windows of 30 s decoded together, cut at pauses: faster for long recordings.",
+)
 @click.option("--initial-prompt", help="Text that the first window is told came before it.")
 @click.option("--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME.")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
-@click.option("--output-dir", type=click.Path(path_type=Path, file_okay=False), help="Write STEM.FORMAT files here.")
+@click.option(
+    "--output-dir", type=click.Path(path_type=Path, file_okay=False), help="Write STEM.FORMAT files here, made if need be."
+)
 @click.option("--overwrite", is_flag=True, help="Transcribe files again whose outputs exist.")
 def transcribe(
     files: tuple[Path, ...],
@@ -49,11 +63,19 @@ def transcribe(
     output_dir: Path | None,
     overwrite: bool,
 ) -> int:
-    """Transcribe audio FILEs of any format.
+    """Transcribe audio FILEs of any format: wav, mp3, flac, ogg, opus, m4a, mp4, webm and whatever else FFmpeg decodes.
 
     Without --output-dir the text goes to stdout. With it, files are named and shaped as openai-whisper names and shapes
-    them; a file whose outputs all exist is skipped, so an interrupted run goes on where it stopped. A file that fails is
-    reported and the others are done; the exit code is then 1.
+    them; a file whose outputs all exist is skipped, so an interrupted run goes on where it stopped.
+
+    Several files: one that fails is reported, the others are done, and the exit code is 1. One file: the exit code tells
+    what failed (`wherry --help` lists them).
+
+    \b
+    Examples:
+      wherry transcribe talk.mp3
+      wherry transcribe --language en --format srt --output-dir subtitles lesson-*.m4a
+      wherry transcribe --batch-size 8 --word-timestamps --format json meeting.opus
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -78,12 +100,16 @@ def transcribe(
         word_timestamps=word_timestamps,
     )
     check_options(options)
+    if output_dir is not None:
+        _check_stems(files)
     wanted = list(dict.fromkeys(formats)) or (list(WRITERS) if output_dir else ["txt"])
     pending = [
-        f for f in files if overwrite or output_dir is None or not all((output_dir / f"{f.stem}.{w}").exists() for w in wanted)
+        f
+        for f in dict.fromkeys(files)
+        if overwrite or output_dir is None or not all((output_dir / f"{f.stem}.{w}").exists() for w in wanted)
     ]
     stderr = Console(stderr=True)
-    for file in set(files) - set(pending):
+    for file in (file for file in dict.fromkeys(files) if file not in pending):
         stderr.print(f"{file}: already transcribed", highlight=False)
     if not pending:
         return 0
@@ -115,6 +141,18 @@ def transcribe(
                 report(error)
             progress.advance(bar)
     return 1 if failed else 0
+
+
+def _check_stems(files: tuple[Path, ...]) -> None:
+    """Outputs are named by stem: two recordings of one stem would overwrite each other. Raises InputError."""
+    seen: dict[str, Path] = {}
+    for file in dict.fromkeys(files):
+        other = seen.setdefault(file.stem, file)
+        if other != file:
+            raise InputError(
+                f'FILE: found {other} and {file}, which both write "{file.stem}", expected names that differ',
+                hint="give them --output-dir folders of their own, one run each",
+            )
 
 
 def _write(path: Path, text: str) -> None:
