@@ -21,8 +21,11 @@ Array = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Task = TypeVar("Task")
 
-_PIECE_ROWS = 256  # rows of a product on one thread: enough for BLAS's speed, few enough for the cache
-_PIECE = 1 << 15  # elements handled at once by an element-wise pass: 128 KiB, and temporaries of the same size
+# Rows of a product on one thread: enough for BLAS's speed, few enough for the cache.
+_PIECE_ROWS = 384
+# Elements handled at once by an element-wise pass. Less would stay nearer to the core, but a pass of a few microseconds is
+# shorter than the wait for the interpreter's lock after it.
+_PIECE = 1 << 18
 _FEW = 3  # rows up to which one matrix-vector product each is faster than a matrix product
 _SMALL_WEIGHT = 1 << 18  # elements: BLAS keeps the product with one vector to one thread by itself
 _LARGE_WEIGHT = 1 << 22  # elements: 16 MiB take a millisecond to read, worth waking another thread for
@@ -63,8 +66,13 @@ class CpuOperations:
     def layer_norm(self, x: Array, weight: Array, bias: Array, eps: float = 1e-5) -> Array:
         """(x - mean) / sqrt(var + eps) * weight + bias over the last axis: x (..., n) -> (..., n)."""
         rows = x.reshape(-1, x.shape[-1])
-        out = np.empty_like(rows)
         share = np.float32(1 / x.shape[-1])
+        if len(rows) == 1:  # a token: the calls cost more than the numbers
+            row: Array = rows[0] - np.add.reduce(rows[0]) * share
+            row *= weight * (1 / np.sqrt(row.dot(row) * share + np.float32(eps)))
+            row += bias
+            return row.reshape(x.shape)
+        out = np.empty_like(rows)
 
         def norm(start: int, stop: int) -> None:
             piece, centred = rows[start:stop], out[start:stop]
@@ -81,6 +89,8 @@ class CpuOperations:
         self, x: Array, weight: Array, bias: Array | None = None, *, gelu: bool = False, residual: Array | None = None
     ) -> Array:
         """x (..., k) @ weight (n, k).T + bias (n,), then GELU, then + residual (..., n) -> (..., n)."""
+        if weight.size < _LARGE_WEIGHT and x.size == weight.shape[1]:
+            return self._linear_token(x, weight, bias, gelu, residual)
         rows = x.reshape(-1, x.shape[-1])
         out = np.empty((len(rows), weight.shape[0]), np.float32)
         extra = residual.reshape(out.shape) if residual is not None else None
@@ -108,6 +118,22 @@ class CpuOperations:
 
             self._over_rows(multiply, len(rows), _PIECE_ROWS)
         return out.reshape(*x.shape[:-1], weight.shape[0])
+
+    def _linear_token(self, x: Array, weight: Array, bias: Array | None, gelu: bool, residual: Array | None) -> Array:
+        """`linear` of one row: x (..., k) -> (..., n). The calls cost as much as the numbers: as few of them as can be."""
+        if weight.size < _SMALL_WEIGHT:
+            out: Array = weight.dot(x.reshape(-1))
+        else:
+            with self._blas.one():
+                out = weight.dot(x.reshape(-1))
+        if bias is not None:
+            out += bias
+        if gelu:
+            _gelu(out, np.empty_like(out), np.empty_like(out))
+        out = out.reshape(*x.shape[:-1], -1)
+        if residual is not None:
+            out += residual
+        return out
 
     def conv1d(self, x: Array, weight: Array, bias: Array, *, stride: int) -> Array:
         """Kernel 3, padding 1, then GELU: x (B, frames, in), weight (out, in, 3) -> (B, ceil(frames / stride), out)."""
@@ -160,7 +186,7 @@ class CpuOperations:
             out[b, rows.start : rows.stop, columns] = weighted
 
         ones = np.ones(k.shape[1], np.float32)
-        pieces = _pieces(t_q, _PIECE_ROWS)
+        pieces = _pieces(t_q, -(-t_q // _PIECE_ROWS))
         self._share(attend, list(product(range(batch), range(heads), pieces)))
         return out
 
@@ -191,20 +217,20 @@ class CpuOperations:
             for row, result in zip(rows, out, strict=True):
                 np.matmul(weight[start:stop], row, out=result[start:stop])
 
-        if weight.size < _SMALL_WEIGHT:
-            multiply(0, len(weight))
-        elif weight.size < _LARGE_WEIGHT:
+        if weight.size >= _LARGE_WEIGHT:
+            self._over_rows(multiply, len(weight), _LARGE_WEIGHT // (4 * weight.shape[1]))
+        else:
             with self._blas.one():
                 multiply(0, len(weight))
-        else:
-            self._over_rows(multiply, len(weight), _LARGE_WEIGHT // (8 * weight.shape[1]))
 
     def _over_rows(self, work: Callable[[int, int], None], rows: int, most: int) -> None:
         """work(start, stop) over all rows, at most so many at once, on every core when there is enough of it."""
         if rows <= most:
             work(0, rows)
         else:
-            self._share(lambda piece: work(piece.start, piece.stop), _pieces(rows, most))
+            count = -(-rows // most)
+            count += -count % self.threads  # as many for each thread
+            self._share(lambda piece: work(piece.start, piece.stop), _pieces(rows, count))
 
     def _share(self, work: Callable[[Task], None], tasks: Iterable[Task]) -> None:
         """work(task) for each: every thread takes the next one, so that a thread which is held up delays none but its own."""
@@ -236,9 +262,8 @@ class _Scratch(threading.local):
         return held[:size].reshape(shape)
 
 
-def _pieces(rows: int, most: int) -> list[range]:
-    """Rows in equal pieces of at most so many."""
-    count = -(-rows // most)
+def _pieces(rows: int, count: int) -> list[range]:
+    """Rows in so many pieces, as equal as can be."""
     bounds = [rows * i // count for i in range(count + 1)]
     return [range(start, stop) for start, stop in pairwise(bounds)]
 
