@@ -88,10 +88,12 @@ def state(v: dict[str, torch.Tensor], layers: int = 4, width: int = 384) -> dict
 
 
 def samples(path: Path) -> np.ndarray:
-    resampler = av.AudioResampler(format="fltp", layout="mono", rate=16000)
+    """As openai-whisper's `ffmpeg -ac 1` mixes: to integers, channels averaged (to floats, FFmpeg would add them up)."""
+    resampler = av.AudioResampler(format="s32", layout="mono", rate=16000)
     with av.open(str(path)) as container:
         frames = [*container.decode(audio=0), None]
-        return np.concatenate([p.to_ndarray().reshape(-1) for f in frames for p in resampler.resample(f)])
+        parts = [p.to_ndarray().reshape(-1) for f in frames for p in resampler.resample(f)]
+        return np.concatenate(parts).astype(np.float32) / 2**31
 
 
 def main(weights: Path, audio: Path, target: Path) -> None:
