@@ -13,9 +13,13 @@ class BlasThreads:
 
     def __init__(self) -> None:
         self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-        self._usual = [library.num_threads for library in self._libraries]
+        self._usual = self.counts()
         self._lock = threading.Lock()
         self._inside = 0
+
+    def counts(self) -> list[int]:
+        """The thread count of each BLAS now; nothing where there is none that can be told."""
+        return [library.num_threads for library in self._libraries]
 
     @contextmanager
     def one(self) -> Iterator[None]:

@@ -50,6 +50,8 @@ class CpuOperations:
     def weight(self, value: NDArray[np.generic] | _Quantized) -> Array:
         """Any stored form -> float32, row-major: BLAS has no f16 or q8_0 product."""
         dense = value if isinstance(value, np.ndarray) else value.dequantize()
+        if dense.ndim == 3:  # a convolution (out, in, 3): in memory (out, 3, in), as its product reads it
+            return np.ascontiguousarray(dense.transpose(0, 2, 1), dtype=np.float32).transpose(0, 2, 1)
         return np.ascontiguousarray(dense, dtype=np.float32)
 
     def array(self, value: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -91,9 +93,13 @@ class CpuOperations:
         """x (..., k) @ weight (n, k).T + bias (n,), then GELU, then + residual (..., n) -> (..., n)."""
         if weight.size < _LARGE_WEIGHT and x.size == weight.shape[1]:
             return self._linear_token(x, weight, bias, gelu, residual)
-        rows = x.reshape(-1, x.shape[-1])
-        out = np.empty((len(rows), weight.shape[0]), np.float32)
-        extra = residual.reshape(out.shape) if residual is not None else None
+        out = np.empty((*x.shape[:-1], weight.shape[0]), np.float32)
+        rows, results = x.reshape(-1, x.shape[-1]), out.reshape(-1, weight.shape[0])
+        self._linear_rows(rows, weight, results, bias, gelu, None if residual is None else residual.reshape(results.shape))
+        return out
+
+    def _linear_rows(self, x: Array, weight: Array, out: Array, bias: Array | None, gelu: bool, residual: Array | None) -> None:
+        """`linear` of rows x (rows, k) -> out (rows, n); the rows may overlap each other in memory."""
 
         def finish(start: int, stop: int) -> None:
             piece = out[start:stop]
@@ -101,23 +107,21 @@ class CpuOperations:
                 piece += bias
             if gelu:
                 _gelu(piece, self._scratch.take(0, piece.shape), self._scratch.take(1, piece.shape))
-            if extra is not None:
-                piece += extra[start:stop]
+            if residual is not None:
+                piece += residual[start:stop]
 
-        if len(rows) <= _FEW:
-            self._multiply_few(rows, weight, out)
-            finish(0, len(rows))
+        def multiply(start: int, stop: int) -> None:
+            # Rows that overlap (a convolution's) are copied here, where they still fit the cache.
+            np.matmul(np.ascontiguousarray(x[start:stop]), weight.T, out=out[start:stop])
+            for first in range(start, stop, step):
+                finish(first, min(first + step, stop))
+
+        step = max(1, _PIECE // weight.shape[0])
+        if len(x) <= _FEW:
+            self._multiply_few(x, weight, out)
+            finish(0, len(x))
         else:
-            step = max(1, _PIECE // weight.shape[0])
-
-            def multiply(start: int, stop: int) -> None:
-                # Rows that overlap (a convolution's) are copied here, where they still fit the cache.
-                np.matmul(np.ascontiguousarray(rows[start:stop]), weight.T, out=out[start:stop])
-                for first in range(start, stop, step):
-                    finish(first, min(first + step, stop))
-
-            self._over_rows(multiply, len(rows), _PIECE_ROWS)
-        return out.reshape(*x.shape[:-1], weight.shape[0])
+            self._over_rows(multiply, len(x), _PIECE_ROWS)
 
     def _linear_token(self, x: Array, weight: Array, bias: Array | None, gelu: bool, residual: Array | None) -> Array:
         """`linear` of one row: x (..., k) -> (..., n). The calls cost as much as the numbers: as few of them as can be."""
@@ -149,8 +153,11 @@ class CpuOperations:
             (padded.strides[0], stride * padded.strides[1], item),
             writeable=False,
         )
-        taps = np.ascontiguousarray(weight.transpose(0, 2, 1)).reshape(weight.shape[0], 3 * channels)
-        return np.stack([self.linear(patches[b], taps, bias, gelu=True) for b in range(batch)])
+        taps = weight.transpose(0, 2, 1).reshape(weight.shape[0], 3 * channels)  # no copy: `weight` laid them out so
+        out = np.empty((batch, length, weight.shape[0]), np.float32)
+        for b in range(batch):
+            self._linear_rows(patches[b], taps, out[b], bias, True, None)
+        return out
 
     def add(self, x: Array, y: Array) -> Array:
         return x + y
@@ -211,17 +218,19 @@ class CpuOperations:
     # -- threads
 
     def _multiply_few(self, rows: Array, weight: Array, out: Array) -> None:
-        """rows (few, k) @ weight (n, k).T -> out (few, n): bound by the reading of the weight."""
+        """rows (few, k) @ weight (n, k).T -> out (few, n): bound by the reading of the weight, which each piece does once."""
 
         def multiply(start: int, stop: int) -> None:
-            for row, result in zip(rows, out, strict=True):
-                np.matmul(weight[start:stop], row, out=result[start:stop])
+            for first in range(start, stop, step):
+                last = min(first + step, stop)
+                for row, result in zip(rows, out, strict=True):
+                    np.matmul(weight[first:last], row, out=result[first:last])
 
+        step = max(1, _SMALL_WEIGHT // weight.shape[1])
         if weight.size >= _LARGE_WEIGHT:
-            self._over_rows(multiply, len(weight), _LARGE_WEIGHT // (4 * weight.shape[1]))
+            self._over_rows(multiply, len(weight), 4 * step)
         else:
-            with self._blas.one():
-                multiply(0, len(weight))
+            multiply(0, len(weight))
 
     def _over_rows(self, work: Callable[[int, int], None], rows: int, most: int) -> None:
         """work(start, stop) over all rows, at most so many at once, on every core when there is enough of it."""
