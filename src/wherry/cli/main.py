@@ -31,6 +31,14 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name]), cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Whoever reads our output may leave: there is nothing more to say then, and nothing went wrong."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has somewhere to go
+            return 0
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="wherry")
@@ -84,9 +92,6 @@ def main() -> None:
         place = getattr(error, "ctx", None)
         report(InputError(error.format_message(), hint=f"see `{place.command_path} --help`" if place is not None else ""))
         code = error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more to say
-        code = 0
     except OSError as error:  # a full disk, a folder that may not be written: the system's words say it best
         report(InputError(f"{error.filename or 'system'}: {error.strerror or error}"))
         code = 1
