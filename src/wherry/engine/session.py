@@ -45,11 +45,11 @@ class Whisper:
 
         Raises InputError for an option or sample that cannot be, FormatError for a file without audio.
         """
-        from wherry.audio.decode import stream_audio
-
         options = options or TranscribeOptions()
         check_options(options)
         if isinstance(audio, Path):
+            from wherry.audio.decode import stream_audio
+
             mel, samples = log_mel_stream(stream_audio(audio), self.dims.n_mels, padding=_PADDING)
         else:
             if audio.ndim != 1 or not np.isfinite(audio).all():

@@ -12,6 +12,7 @@ from wherry.gpu.device import Device, Program, Tensor
 from wherry.kernels import (
     add,
     append,
+    attend,
     attention,
     conv1d,
     embedding,
@@ -44,13 +45,48 @@ class Normed:
         return Normed(self.x.reshape(shape), self.weight, self.bias, self.eps)
 
 
+@dataclass(frozen=True)
+class Product:
+    """A product with a normed row not yet taken: one step of attention takes it on the way."""
+
+    x: Normed
+    weight: Tensor
+    bias: Tensor | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.x.shape[:-1], self.weight.shape[0])
+
+
+@dataclass(frozen=True)
+class Attended:
+    """One step of attention whose parts are not yet joined: the product after it joins them."""
+
+    parts: attend.Parts
+    x: Tensor  # of the same shape
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.x.shape
+
+
+Lazy = Tensor | Normed | Product | Attended
+
+
 class GpuOperations:
-    """`Operations` on a WebGPU device. Not for two threads at once."""
+    """`Operations` on a WebGPU device. Not for two threads at once.
+
+    A dispatch costs more than the arithmetic of one decoding step, so what a step needs before and after its attention is
+    put off (`Normed`, `Product`, `Attended`) until the kernel that can do it on the way.
+    """
 
     def __init__(self, device: Device) -> None:
         self.device = device
         # A driver that computes on the CPU has no workgroup memory to gain from, and pays for every barrier.
         self._tiled = device.info.kind != "cpu"
+        self._fused = device.info.limits["max-storage-buffers-per-shader-stage"] >= attend.STORAGE_BUFFERS
+        self._vectors: dict[tuple[int, ...], tuple[Tensor, tuple[Tensor | None, ...]]] = {}
+        self._appended: dict[int, Product] = {}  # by cache: keys and values that the next attention makes and stores
         self._filters: dict[int, tuple[Tensor, Tensor]] = {}
 
     # -- placing data
@@ -68,7 +104,7 @@ class GpuOperations:
     def array(self, value: NDArray[Any]) -> Tensor:
         return self.device.upload(value)
 
-    def numpy(self, x: Tensor | Normed) -> NDArray[Any]:
+    def numpy(self, x: Lazy) -> NDArray[Any]:
         return self.device.download(self._settled(x))
 
     def empty(self, shape: tuple[int, ...], dtype: str = "f32") -> Tensor:
@@ -76,7 +112,7 @@ class GpuOperations:
 
     # -- operations
 
-    def layer_norm(self, x: Tensor | Normed, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor | Normed:
+    def layer_norm(self, x: Lazy, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor | Normed:
         x = self._settled(x)
         if self._few(x):
             return Normed(x, weight, bias, eps)
@@ -84,16 +120,21 @@ class GpuOperations:
 
     def linear(
         self,
-        x: Tensor | Normed,
+        x: Lazy,
         weight: Tensor,
         bias: Tensor | None = None,
         *,
         gelu: bool = False,
         residual: Tensor | None = None,
-    ) -> Tensor:
+    ) -> Tensor | Product:
         rest: dict[str, Any] = {"gelu": gelu, "residual": None if residual is None else self._settled(residual)}
+        if isinstance(x, Attended):
+            return linear.matvec(self.device, x.x, weight, bias, parts=x.parts, **rest)
         if isinstance(x, Normed):
+            if self._fused and len(x.shape) == 3 and x.shape[1] == 1 and not gelu and residual is None:
+                return Product(x, weight, bias)
             return linear.matvec(self.device, x.x, weight, bias, norm=(x.weight, x.bias, x.eps), **rest)
+        x = self._settled(x)
         if self._few(x):
             return linear.matvec(self.device, x, weight, bias, **rest)
         return linear.matmul(self.device, x, weight, bias, tiled=self._tiled, **rest)
@@ -104,21 +145,34 @@ class GpuOperations:
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         return add.launch(self.device, x, y)
 
-    def attention(self, q: Tensor, k: Tensor, v: Tensor, heads: int, *, lengths: Tensor | None = None) -> Tensor:
+    def attention(self, q: Lazy, k: Tensor, v: Tensor, heads: int, *, lengths: Tensor | None = None) -> Tensor | Attended:
+        key, value = self._appended.pop(id(k), None), self._appended.pop(id(v), None)
+        if isinstance(q, Product) and (lengths is None or (key is not None and value is not None)):
+            assert lengths is None or (key is not None and value is not None and key.x is q.x is value.x)
+            weights = attend.Weights(
+                self._vectors_of(q.x, q.bias, value.bias if value else None),
+                q.weight,
+                key.weight if key else None,
+                value.weight if value else None,
+            )
+            return Attended(attend.run(self.device, q.x.x, weights, k, v, heads, lengths, q.x.eps), q.x.x)
         few = q.shape[1] <= attention.FEW_QUERIES
-        return attention.run(self.device, q, k, v, lengths, heads, few=few)
+        return attention.run(self.device, self._settled(q), k, v, lengths, heads, few=few)
 
     def embedding(self, tokens: Tensor, table: Tensor, positions_table: Tensor, offsets: Tensor) -> Tensor:
         return embedding.launch(self.device, tokens, table, positions_table, offsets)
 
-    def append(self, cache: Tensor, x: Tensor, offsets: Tensor) -> None:
-        append.launch(self.device, cache, x, offsets)
+    def append(self, cache: Tensor, x: Lazy, offsets: Tensor) -> None:
+        if isinstance(x, Product):
+            self._appended[id(cache)] = x  # the attention that reads the cache next makes and stores it
+        else:
+            append.launch(self.device, cache, self._settled(x), offsets)
 
-    def select(self, x: Tensor | Normed, rows: Tensor) -> Tensor:
+    def select(self, x: Lazy, rows: Tensor) -> Tensor:
         return select.launch(self.device, self._settled(x), rows)
 
-    def logits(self, x: Tensor | Normed, table: Tensor) -> Tensor:
-        return self.linear(x, table)
+    def logits(self, x: Lazy, table: Tensor) -> Tensor:
+        return self._settled(self.linear(x, table))
 
     # -- what only a device does
 
@@ -151,10 +205,25 @@ class GpuOperations:
         with self.device.record() as program:
             yield program
 
+    def _vectors_of(self, norm: Normed, query_bias: Tensor | None, value_bias: Tensor | None) -> Tensor:
+        """The four short vectors of a step side by side: fewer bindings. Made once for each layer."""
+        parts = (norm.weight, norm.bias, query_bias, value_bias)
+        key = tuple(map(id, parts))
+        if key not in self._vectors:
+            rows = [np.zeros(norm.shape[-1], np.float32) if p is None else self.device.download(p) for p in parts]
+            self._vectors[key] = (self.device.upload(np.stack(rows)), parts)  # the parts are held: their ids stay theirs
+        return self._vectors[key][0]
+
     def _few(self, x: Tensor) -> bool:
         return x.size // 4 // x.shape[-1] <= linear.FEW_ROWS
 
-    def _settled(self, x: Tensor | Normed) -> Tensor:
+    def _settled(self, x: Lazy) -> Tensor:
         if isinstance(x, Normed):
             return layer_norm.launch(self.device, x.x, x.weight, x.bias, eps=x.eps)
+        if isinstance(x, Product):
+            norm = (x.x.weight, x.x.bias, x.x.eps)
+            return linear.matvec(self.device, x.x.x, x.weight, x.bias, norm=norm)
+        if isinstance(x, Attended):
+            unit = self.device.upload(np.eye(x.shape[-1], dtype=np.float32))
+            return linear.matvec(self.device, x.x, unit, parts=x.parts)
         return x

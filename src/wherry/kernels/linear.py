@@ -1,13 +1,16 @@
 """Products with a weight matrix: `matvec` for a few rows, `matmul` and `matmul_tiled` for many."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wherry.gpu.device import Device, Tensor
 from wherry.kernels.source import Case, format_of, random_array, source
+
+if TYPE_CHECKING:
+    from wherry.kernels.attend import Parts
 
 FEW_ROWS = 8
 Launch = Callable[..., Tensor]
@@ -64,26 +67,37 @@ def matvec(
     gelu: bool = False,
     residual: Tensor | None = None,
     norm: tuple[Tensor, Tensor, float] | None = None,
+    parts: "Parts | None" = None,
 ) -> Tensor:
-    """As `matmul` for at most 8 rows; `norm` (weight, bias, eps) is a layer norm of x before the product."""
+    """As `matmul` for at most 8 rows; `norm` (weight, bias, eps) is a layer norm of x before the product.
+
+    `parts` stands in the place of x: attention that is still to be joined.
+    """
     cols, inner = weight.shape
     rows = x.size // 4 // inner
     y = device.empty((*x.shape[:-1], cols))
+    lanes = 16 if inner < 1024 else 64  # each lane's share is a few loads, whatever the width
+    heads, splits = (parts.heads, parts.splits) if parts else (1, 0)
     kernel = device.kernel(
         "matvec",
         source("matvec", format_of(weight.dtype), "gelu"),
         ROWS=rows,
+        LANES=lanes,
         NORM=norm is not None,
         BIAS=bias is not None,
         GELU=gelu,
         RESIDUAL=residual is not None,
+        SPLITS=splits,
+        HEADS=heads,
+        HEAD4=inner // heads // 4,
+        SHARES=max(1, rows * heads * splits),
     )
     norm_weight, norm_bias, eps = norm or (x, x, 0.0)
-    groups = -(-cols // 4)
+    groups = -(-cols * lanes // 64)
     device.dispatch(
         kernel,
         (min(groups, 32768), -(-groups // 32768), 1),
-        [x, weight, bias or x, residual or x, y, norm_weight, norm_bias],
+        [parts.tensor if parts else x, weight, bias or x, residual or x, y, norm_weight, norm_bias],
         cols=cols,
         inner4=inner // 4,
         eps=eps,

@@ -1,10 +1,17 @@
 // y = gelu(norm(x) @ weight.T + bias) + residual for ROWS rows (1 to 8), where norm, gelu, bias and residual are optional.
-// A workgroup makes 4 columns, 16 lanes each; every workgroup takes the layer norm of the short rows anew.
+// A workgroup of 64 makes 64 / LANES columns; every workgroup takes the layer norm of the short rows anew. With SPLITS, x is
+// what `attend` left: for each row, head and split, HEAD4 vec4 of weighted values and one of (top score, sum of weights).
 struct Params { cols: u32, inner4: u32, eps: f32 }
 override NORM: bool = false;
 override BIAS: bool = false;
 override GELU: bool = false;
 override RESIDUAL: bool = false;
+override ROWS: u32 = 1;
+override LANES: u32 = 16;
+override SPLITS: u32 = 0;
+override HEADS: u32 = 1;
+override HEAD4: u32 = 16;
+override SHARES: u32 = 1;                                                 // ROWS * HEADS * SPLITS, at least 1
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;             // (ROWS, inner)
 @group(0) @binding(3) var<storage, read> bias: array<f32>;                // (cols,)
@@ -12,42 +19,78 @@ override RESIDUAL: bool = false;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;             // (ROWS, cols)
 @group(0) @binding(6) var<storage, read> norm_weight: array<vec4<f32>>;   // (inner,)
 @group(0) @binding(7) var<storage, read> norm_bias: array<vec4<f32>>;     // (inner,)
-override ROWS: u32 = 1;
 const WG = 64u;
-const LANES = 16u;
-var<workgroup> parts: array<f32, 512>;                                    // (WG, ROWS)
+var<workgroup> moments: array<vec2<f32>, WG>;
+var<workgroup> parts: array<f32, 512>;                                    // (ROWS, WG)
+var<workgroup> shares: array<f32, SHARES>;                                // (ROWS, HEADS, SPLITS)
 
-fn total(lane: u32, row: u32, mine: f32) -> f32 {
-    parts[row * WG + lane] = mine;
-    workgroupBarrier();
-    var all = 0.0;
-    for (var i = 0u; i < WG; i++) {
-        all += parts[row * WG + i];
+// The sums of a row and of its squares.
+fn both_sums(lane: u32, row: u32) -> vec2<f32> {
+    var mine = vec2<f32>(0.0);
+    for (var k = lane; k < params.inner4; k += WG) {
+        let v = x[row * params.inner4 + k];
+        mine += vec2<f32>(dot(v, vec4<f32>(1.0)), dot(v, v));
     }
+    moments[lane] = mine;
+    workgroupBarrier();
+    for (var half = WG / 2u; half > 0u; half /= 2u) {
+        if (lane < half) {
+            moments[lane] += moments[lane + half];
+        }
+        workgroupBarrier();
+    }
+    let all = moments[0];
     workgroupBarrier();
     return all;
+}
+
+// What part of its head's whole each split holds.
+fn share_out(lane: u32) {
+    for (var head = lane; head < ROWS * HEADS; head += WG) {
+        let at = head * SPLITS * (HEAD4 + 1u) + HEAD4;
+        var top = -1e30;
+        for (var s = 0u; s < SPLITS; s++) {
+            top = max(top, x[at + s * (HEAD4 + 1u)].x);
+        }
+        var sum = 0.0;
+        for (var s = 0u; s < SPLITS; s++) {
+            let found = x[at + s * (HEAD4 + 1u)];
+            let weight = exp(found.x - top);
+            shares[head * SPLITS + s] = weight;
+            sum += weight * found.y;
+        }
+        for (var s = 0u; s < SPLITS; s++) {
+            shares[head * SPLITS + s] /= sum;
+        }
+    }
+    workgroupBarrier();
+}
+
+fn joined(row: u32, k: u32) -> vec4<f32> {
+    let head = row * HEADS + k / HEAD4;
+    let at = head * SPLITS * (HEAD4 + 1u) + k % HEAD4;
+    var sum = vec4<f32>(0.0);
+    for (var s = 0u; s < SPLITS; s++) {
+        sum += shares[head * SPLITS + s] * x[at + s * (HEAD4 + 1u)];
+    }
+    return sum;
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let n = params.inner4;
-    let col = 4u * (group.y * 32768u + group.x) + lane / LANES;
+    let col = (WG / LANES) * (group.y * 32768u + group.x) + lane / LANES;
     let w = min(col, params.cols - 1u) * n;
+    if (SPLITS > 0u) {
+        share_out(lane);
+    }
 //unroll r ROWS
     var mean$r = 0.0;
     var scale$r = 1.0;
     if (NORM) {
-        var sum = vec4<f32>(0.0);
-        for (var k = lane; k < n; k += WG) {
-            sum += x[$ru * n + k];
-        }
-        mean$r = total(lane, $ru, dot(sum, vec4<f32>(1.0))) / (4.0 * f32(n));
-        var squares = 0.0;
-        for (var k = lane; k < n; k += WG) {
-            let d = x[$ru * n + k] - mean$r;
-            squares += dot(d, d);
-        }
-        scale$r = inverseSqrt(total(lane, $ru, squares) / (4.0 * f32(n)) + params.eps);
+        let sums = both_sums(lane, $ru) / (4.0 * f32(n));
+        mean$r = sums.x;
+        scale$r = inverseSqrt(max(sums.y - sums.x * sums.x, 0.0) + params.eps);
     }
     var sum$r = 0.0;
 //end r
@@ -60,7 +103,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             h = norm_bias[k];
         }
 //unroll r ROWS
-        var a$r = x[$ru * n + k];
+        var a$r = vec4<f32>(0.0);
+        if (SPLITS > 0u) {
+            a$r = joined($ru, k);
+        } else {
+            a$r = x[$ru * n + k];
+        }
         if (NORM) {
             a$r = (a$r - mean$r) * scale$r * g + h;
         }
@@ -71,24 +119,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     parts[$ru * WG + lane] = sum$r;
 //end r
     workgroupBarrier();
-    if (lane < 4u * ROWS) {
-        let row = lane / 4u;
-        let c = 4u * (group.y * 32768u + group.x) + lane % 4u;
-        if (c < params.cols) {
-            var v = 0.0;
-            for (var i = 0u; i < LANES; i++) {
-                v += parts[row * WG + (lane % 4u) * LANES + i];
-            }
-            if (BIAS) {
-                v += bias[c];
-            }
-            if (GELU) {
-                v = gelu(v);
-            }
-            if (RESIDUAL) {
-                v += residual[row * params.cols + c];
-            }
-            y[row * params.cols + c] = v;
+    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+        if (lane % LANES < half) {
+//unroll r ROWS
+            parts[$ru * WG + lane] += parts[$ru * WG + lane + half];
+//end r
         }
+        workgroupBarrier();
+    }
+    if (lane % LANES < ROWS && col < params.cols) {
+        let row = lane % LANES;
+        var v = parts[row * WG + lane - row];
+        if (BIAS) {
+            v += bias[col];
+        }
+        if (GELU) {
+            v = gelu(v);
+        }
+        if (RESIDUAL) {
+            v += residual[row * params.cols + col];
+        }
+        y[row * params.cols + col] = v;
     }
 }

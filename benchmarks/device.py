@@ -1,0 +1,75 @@
+"""How long one clip takes on a GPU, phase by phase and kernel by kernel: `python benchmarks/device.py CLIP.wav`.
+
+Prints medians after a warm-up. WHERRY_WEBGPU=wgpu or dawn chooses the implementation, WHERRY_DEVICE the adapter.
+"""
+
+import os
+import statistics
+import sys
+import time
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from wherry.audio.log_mel import N_FRAMES, log_mel
+from wherry.engine.catalog import default_cache, find_model
+from wherry.engine.session import load_whisper
+
+
+def median_ms(work: Callable[[], object], times: int) -> float:
+    spent = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        spent.append(time.perf_counter() - start)
+    return statistics.median(spent) * 1e3
+
+
+def main() -> None:
+    clip, model = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "whisper-tiny.en"
+    with wave.open(str(clip)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
+    files = find_model(model, default_cache())
+    wanted = os.environ.get("WHERRY_DEVICE", "gpu")
+    start = time.perf_counter()
+    whisper = load_whisper(files.weights, config=files.config, tokenizer=files.tokenizer, device=wanted, require_gpu=True)
+    loaded = time.perf_counter()
+    print(f"{whisper.name} on {whisper.device}, {len(samples) / 16000:.1f} s of speech")
+    text = whisper.transcribe(samples).text
+    print(f"load {1e3 * (loaded - start):.0f} ms, first transcript {1e3 * (time.perf_counter() - loaded):.0f} ms: {text}")
+    print(f"whole transcript  {median_ms(lambda: whisper.transcribe(samples), 20):8.2f} ms (median of 20)")
+    mel = log_mel(samples, whisper.dims.n_mels)[:N_FRAMES]
+    window = np.zeros((1, N_FRAMES, whisper.dims.n_mels), np.float32)
+    window[0, : len(mel)] = mel
+    device = whisper.network.ops.device
+    tiny = device.upload(np.zeros(1, np.float32))
+
+    def listen() -> None:
+        whisper.network.listen(window)
+        device.download(tiny)
+
+    print(f"log-mel (numpy)   {median_ms(lambda: log_mel(samples, whisper.dims.n_mels, 480_000), 10):8.2f} ms")
+    print(f"encoder and wait  {median_ms(listen, 20):8.2f} ms")
+    print(f"wait alone        {median_ms(lambda: device.download(tiny), 20):8.2f} ms")
+    loop = next(iter(whisper.network._loops.values()))
+    for steps in (1, 16, 64):
+
+        def decode(steps: int = steps) -> None:
+            device.run(loop.step, steps)
+            device.download(tiny)
+
+        print(f"{steps:3d} steps and wait {median_ms(decode, 20):8.2f} ms")
+    print(f"dispatches: {len(loop.step.dispatches)} a step; memory in use {device.bytes_in_use() / 1e6:.0f} MB")
+    if "timestamp-query" in device.features:
+        from wherry.gpu.program import Profile
+
+        device.profile = Profile()
+        whisper.transcribe(samples)
+        for kernel, calls, seconds in device.profile.table():
+            print(f"  {kernel:16} {calls:5d} calls {1e3 * seconds:8.2f} ms {1e6 * seconds / calls:8.1f} us each")
+
+
+if __name__ == "__main__":
+    main()
