@@ -331,13 +331,17 @@ def test_a_model_can_be_removed(tmp_path: Path) -> None:
 
 
 def test_adapters_as_json_tell_what_they_can_do() -> None:
-    adapters = json.loads(wherry("gpu", "info", "--json").stdout)
+    said = json.loads(wherry("gpu", "info", "--json").stdout)
+    adapters = said["adapters"]
+    real = [f"gpu:{adapter['index']}" for adapter in adapters if adapter["kind"] != "cpu"]
+    assert said["auto"]["device"] == (real[0] if real else "cpu")
     for index, adapter in enumerate(adapters):
         assert adapter["index"] == index
         assert adapter["kind"] in ("discrete", "integrated", "virtual", "cpu", "unknown")
         assert adapter["limits"]["max-compute-invocations-per-workgroup"] >= 128
     lines = wherry("gpu", "info").stdout
     assert all(adapter["name"] in lines for adapter in adapters)
+    assert lines.splitlines()[-1] == f"auto   {said['auto']['device']}: {said['auto']['why']}"
 
 
 def test_doctor_tells_what_is_there_and_what_is_not(tmp_path: Path) -> None:
@@ -345,6 +349,9 @@ def test_doctor_tells_what_is_there_and_what_is_not(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert f"no  models in {tmp_path}/wherry: none\n     wherry models pull whisper-tiny.en" in result.stdout
     assert "ok  Python 3." in result.stdout
+    found = json.loads(wherry("doctor", "--json", XDG_CACHE_HOME=str(tmp_path)).stdout)
+    assert "wherry models pull whisper-tiny.en" in [row["mend"] for row in found]
+    assert all(bool(row["mend"]) != row["good"] for row in found)
 
 
 def test_convert_keeps_the_words(tiny_en_files: ModelFiles, recordings: Path, tmp_path: Path) -> None:
