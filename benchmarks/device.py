@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wherry.audio.log_mel import N_FRAMES, log_mel
+from wherry.audio.log_mel import N_FRAMES, log_mel, log_mel_stream
 from wherry.engine.catalog import default_cache, find_model
 from wherry.engine.session import load_whisper
 
@@ -50,7 +50,9 @@ def main() -> None:
         whisper.network.listen(window)
         device.download(tiny)
 
-    print(f"log-mel (numpy)   {median_ms(lambda: log_mel(samples, whisper.dims.n_mels, 480_000), 10):8.2f} ms")
+    power = whisper._power_mel()
+    both = median_ms(lambda: log_mel_stream([samples], whisper.dims.n_mels, 480_000, power), 10)
+    print(f"log-mel           {both:8.2f} ms")
     print(f"encoder and wait  {median_ms(listen, 20):8.2f} ms")
     print(f"wait alone        {median_ms(lambda: device.download(tiny), 20):8.2f} ms")
     loop = next(iter(whisper.network._loops.values()))

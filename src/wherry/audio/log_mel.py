@@ -1,6 +1,6 @@
 """Samples to log-mel frames, as Whisper was trained on them (openai-whisper, audio.py; Slaney's mel scale)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 import numpy as np
@@ -16,7 +16,10 @@ N_FRAMES = 3000  # frames in a window of 30 s
 _GROWTH = 10 * 60 * FRAMES_PER_SECOND  # frames added at once when the recording turns out longer
 _BLOCK = 4096  # frames transformed at once: bounds the memory of a long file
 
+_FLOOR = np.float32(1e-10)  # of a mel bin's power
+
 Floats = NDArray[np.float32]
+PowerMel = Callable[[Floats, Floats], Floats]
 
 
 @cache
@@ -40,11 +43,15 @@ def log_mel(samples: Floats, n_mels: int, padding: int = 0) -> Floats:
     return log_mel_stream([samples], n_mels, padding=padding)[0]
 
 
-def log_mel_stream(blocks: Iterable[Floats], n_mels: int, padding: int = 0) -> tuple[Floats, int]:
+def log_mel_stream(
+    blocks: Iterable[Floats], n_mels: int, padding: int = 0, power_mel: PowerMel | None = None
+) -> tuple[Floats, int]:
     """Consecutive blocks of samples -> (frames, n_mels) and the number of samples read.
 
     Only the frames are kept, so an hour of speech needs 115 MB for 80 bins, not the 230 MB of its samples.
+    `power_mel` takes the place of numpy's: samples ((frames - 1) * 160 + 400,), filters (201, n_mels) -> (frames, n_mels).
     """
+    power_mel = power_mel or _power_mel
     filters = mel_filters(n_mels).T  # (201, n_mels)
     frames = _Frames(n_mels)
     count = 0
@@ -61,21 +68,24 @@ def log_mel_stream(blocks: Iterable[Floats], n_mels: int, padding: int = 0) -> t
             carry = np.concatenate([carry, block])
         ready = max(0, (len(carry) - N_FFT) // HOP)
         if ready:
-            frames.add(_power_mel(carry[: (ready - 1) * HOP + N_FFT], filters))
+            frames.add(power_mel(carry[: (ready - 1) * HOP + N_FFT], filters))
             carry = carry[ready * HOP :].copy()
     if carry is None:
         carry = np.zeros(N_FFT // 2, np.float32)
     total = (count + padding) // HOP
     made = frames.count
+    # Windows that lie in the padding alone are silence: their power is the floor, and nobody need compute it.
+    silent = max(0, total - made - (-(-len(carry) // HOP))) if padding > 2 * N_FFT else 0
     tail = np.concatenate([carry, np.zeros(padding, np.float32)])
     tail = np.concatenate([tail, tail[-N_FFT // 2 - 1 : -1][::-1]])
-    while made < total:
-        take = min(_BLOCK, total - made)
+    while made < total - silent:
+        take = min(_BLOCK, total - silent - made)
         piece = tail[: (take - 1) * HOP + N_FFT]
         piece = np.pad(piece, (0, (take - 1) * HOP + N_FFT - len(piece)))
-        frames.add(_power_mel(piece, filters))
+        frames.add(power_mel(piece, filters))
         tail = tail[take * HOP :]
         made += take
+    frames.add(np.full((silent, n_mels), np.log10(_FLOOR), np.float32))
     mel = frames.rows[:total]
     if len(mel):
         np.maximum(mel, mel.max() - 8.0, out=mel)
@@ -108,7 +118,7 @@ def _power_mel(samples: Floats, filters: Floats) -> Floats:
         spectrum = np.fft.rfft(windows[start : start + 512] * _hann())  # (512, 201)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         out[start : start + 512] = power.astype(np.float32, copy=False) @ filters
-    return np.log10(np.maximum(out, 1e-10, out=out), out=out)
+    return np.log10(np.maximum(out, _FLOOR, out=out), out=out)
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wherry.audio.log_mel import FRAMES_PER_SECOND, N_FRAMES, SAMPLE_RATE, log_mel_stream
+from wherry.audio.log_mel import FRAMES_PER_SECOND, N_FRAMES, SAMPLE_RATE, PowerMel, log_mel_stream
 from wherry.engine.alignment_heads import alignment_heads
 from wherry.engine.decoding import detect_language
 from wherry.engine.network import Network, build_weights
@@ -50,11 +50,11 @@ class Whisper:
         if isinstance(audio, Path):
             from wherry.audio.decode import stream_audio
 
-            mel, samples = log_mel_stream(stream_audio(audio), self.dims.n_mels, padding=_PADDING)
+            mel, samples = log_mel_stream(stream_audio(audio), self.dims.n_mels, _PADDING, self._power_mel())
         else:
             if audio.ndim != 1 or not np.isfinite(audio).all():
                 raise InputError(f"audio: found shape {list(audio.shape)}, expected finite samples in one row")
-            mel, samples = log_mel_stream([audio], self.dims.n_mels, padding=_PADDING)
+            mel, samples = log_mel_stream([audio], self.dims.n_mels, _PADDING, self._power_mel())
         with self.turns:
             language = self._language(mel, options)
             tokenizer = self.tokenizer.using(language, options.task)
@@ -64,9 +64,20 @@ class Whisper:
 
     def detect_language(self, audio: Floats) -> dict[str, float]:
         """audio (n,) at 16 kHz -> the probability of each language in its first 30 s, likeliest first."""
-        mel, _ = log_mel_stream([audio], self.dims.n_mels, padding=_PADDING)
+        mel, _ = log_mel_stream([audio], self.dims.n_mels, _PADDING, self._power_mel())
         with self.turns:
             return self._languages(mel)
+
+    def _power_mel(self) -> PowerMel | None:
+        """The device's own transform, where it has one: each call waits for its turn."""
+        if not self.network.on_device:
+            return None
+
+        def power_mel(samples: Floats, filters: Floats) -> Floats:
+            with self.turns:
+                return np.asarray(self.network.ops.power_mel(samples, np.ascontiguousarray(filters)))
+
+        return power_mel
 
     def _languages(self, mel: Floats) -> dict[str, float]:
         if not self.tokenizer.multilingual:
