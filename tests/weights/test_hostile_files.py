@@ -1,8 +1,11 @@
 """Damaged, lying and hostile files: each reader ends with a Wherry error or a model, in bounded memory and time."""
 
 import gzip
+import io
+import json
 import struct
 import tracemalloc
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +23,7 @@ from tests.weights.test_formats import burn_layout, burn_name, ctranslate2_array
 from wherry.errors import FormatError, TooLargeError, WherryError
 from wherry.models.names import whisper_tensors
 from wherry.models.whisper import WhisperDims
+from wherry.text.whisper import WhisperTokenizer
 from wherry.weights import Quantized, open_checkpoint
 
 DIMS = WhisperDims(8, 4, 64, 1, 1, 30, 4, 64, 1, 1)
@@ -55,6 +59,15 @@ def data_of(name: str) -> bytes:
     if name not in _DATA:
         _DATA[name] = FILES[name]()
     return _DATA[name]
+
+
+def _with_program(name: str, program: bytes) -> bytes:
+    """A file of torch.save with another pickle in it, and the checksum that belongs to it."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data_of(name))) as source, zipfile.ZipFile(out, "w") as target:
+        for entry in source.infolist():
+            target.writestr(entry.filename, program if entry.filename.endswith("/data.pkl") else source.read(entry))
+    return out.getvalue()
 
 
 def open_all(path: Path) -> None:
@@ -138,6 +151,20 @@ def test_changed_files_end_with_our_errors(name: str, tmp_path_factory: pytest.T
     fuzz()
 
 
+def test_changed_pickles_end_with_our_errors(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Under a right checksum, or nothing after it would be reached."""
+    with zipfile.ZipFile(io.BytesIO(data_of("torch-zip"))) as archive:
+        (program,) = (archive.read(name) for name in archive.namelist() if name.endswith("/data.pkl"))
+    path = tmp_path_factory.mktemp("pickle") / "model"
+
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(mutations(program))
+    def fuzz(changed: bytes) -> None:
+        assert_survives(path, _with_program("torch-zip", changed))
+
+    fuzz()
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_files_cut_anywhere_end_with_our_errors(name: str, tmp_path: Path) -> None:
     data = data_of(name)
@@ -206,6 +233,34 @@ def test_layer_numbers_do_not_decide_how_long_loading_takes(layer: str, tmp_path
     arrays[f"encoder.blocks.{layer}.attn_ln.bias"] = np.zeros(64, np.float32)
     path = tmp_path / "model.safetensors"
     assert_survives(path, safetensors.numpy.save(arrays))
+
+
+@pytest.mark.parametrize("dims", ["[" * 100_000, "{", '{"n_mels": 81}', '{"n_mels": [[]]}'])
+def test_dims_that_lie(dims: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(safetensors.numpy.save(random_whisper(asdict(DIMS)), {"wherry.dims": dims}))
+    with pytest.raises(FormatError, match=r"dims|n_mels"):
+        open_all(path)
+
+
+@pytest.mark.parametrize(
+    "config", [b"", b"[]", b"[" * 100_000, b'{"audio_encoder_config": 1}', b"\xff", b'{"audio_encoder_config": {}}']
+)
+def test_burn_configurations_that_lie(config: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.mpk").write_bytes(data_of("burn-full"))
+    (tmp_path / "model.cfg").write_bytes(config)
+    with pytest.raises(FormatError, match=r"model\.cfg"):
+        open_checkpoint(tmp_path / "model.mpk")
+
+
+@pytest.mark.parametrize(("merges", "prefix"), [([["a", "b"]], "##"), ([["a", "z"]], None), ([["a"]], None), ("a b", None)])
+def test_tokenizers_that_lie(merges: object, prefix: str | None, tmp_path: Path) -> None:
+    """A prefix longer than the token it stands before makes the library panic: no Exception, and no end of ours."""
+    model = {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": merges, "continuing_subword_prefix": prefix}
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps({"version": "1.0", "added_tokens": [], "model": model}))
+    with pytest.raises(FormatError, match="tokenizer"):
+        WhisperTokenizer.from_file(path, 51864)
 
 
 @pytest.mark.parametrize("head", [b"", b"\0", b"GGUF\x03\0\0\0", b"hello", b"\xff" * 64])

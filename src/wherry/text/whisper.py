@@ -30,7 +30,9 @@ class WhisperTokenizer:
         """Read a `tokenizer.json`. Raises FormatError where it is not one of Whisper's or does not fit the model."""
         try:
             tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # the library's panics, on merges that cannot be, are no Exceptions
             raise FormatError(f"{path}: found no readable tokenizer ({error}), expected a Hugging Face tokenizer.json") from error
         made = cls(tokenizer, n_vocab)
         if made.timestamp_begin + 1501 != n_vocab:

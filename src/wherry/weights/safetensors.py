@@ -37,7 +37,7 @@ def read(path: Path, config: Path | None = None) -> Checkpoint:
     if "wherry.dims" in stored:
         try:
             metadata["dims"] = json.loads(stored["wherry.dims"])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FormatError(f'{path}: metadata "wherry.dims": found no JSON ({error}), expected an object') from error
     else:
         beside = config or path.with_name("config.json")
@@ -99,7 +99,8 @@ class _Tensors(Mapping[str, NDArray[Any] | Quantized]):
             scales: NDArray[Any] = self._file.get_tensor(name + _SCALES)
         except (SafetensorError, TypeError, AttributeError) as error:
             raise FormatError(
-                f'{self._path}: tensor "{name}": found a type that is not readable ({error}), expected f32, f16 or q8_0'
+                f'{self._path}: tensor "{name}": found a type that is not readable ({error}), expected f32, f16 or q8_0',
+                hint="write the weights as float16: model.half().save_pretrained(FOLDER)",
             ) from error
         if value.dtype != np.int8 or value.ndim != 2 or scales.shape != (value.shape[0], value.shape[1] // BLOCK):
             raise FormatError(
