@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tests.conftest import SAMPLE
 from wherry.audio.decode import SAMPLE_RATE, decode_audio, stream_audio
-from wherry.errors import FormatError, NotFoundError
+from wherry.errors import FormatError, NotFoundError, TooLargeError
 
 Samples = NDArray[np.float64]
 SECONDS = 2.5
@@ -232,6 +232,14 @@ def test_a_film_without_sound_is_told() -> None:
         container.mux(stream.encode(None))
     with pytest.raises(FormatError, match="no audio stream"):
         decode_audio(io.BytesIO(out.getvalue()))
+
+
+def test_hours_of_coded_silence_are_refused_where_there_is_a_limit() -> None:
+    silence = encoded(Case("flac", "flac", "s16", 16_000, 1, 0), lambda rate: np.zeros(rate * 600))
+    assert len(silence) < 150_000  # of 19 MB of samples
+    with pytest.raises(TooLargeError, match="input 0: found more than 60 s"):
+        decode_audio(io.BytesIO(silence), name="input 0", max_seconds=60)
+    assert len(decode_audio(io.BytesIO(silence), max_seconds=600)) == 600 * SAMPLE_RATE
 
 
 @pytest.mark.parametrize("path", ["nowhere.wav", "."])

@@ -1,6 +1,7 @@
 """Any audio file to 16 kHz mono float32, through PyAV (FFmpeg's libraries)."""
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -11,7 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from wherry.errors import FormatError, NotFoundError
+from wherry.errors import FormatError, NotFoundError, TooLargeError
 
 SAMPLE_RATE = 16_000
 Floats = NDArray[np.float32]
@@ -23,12 +24,19 @@ _RATES = range(1_000, 1_000_000)  # Hz: at 1 Hz, a megabyte of samples would bec
 _BROKEN = (av.FFmpegError, ValueError, EOFError)
 
 
-def decode_audio(source: Path | BinaryIO, *, name: str = "") -> Floats:
+def decode_audio(source: Path | BinaryIO, *, name: str = "", max_seconds: float = math.inf) -> Floats:
     """A file of any container and codec that FFmpeg reads -> samples (n,) in [-1, 1].
 
-    `name` stands in errors for a source without a path. Raises NotFoundError, FormatError.
+    `name` stands in errors for a source without a path. Raises NotFoundError, FormatError, and TooLargeError for more
+    than `max_seconds` of sound: a megabyte of coded silence can be hours.
     """
-    blocks = list(stream_audio(source, name=name))
+    blocks = []
+    seconds = 0.0
+    for block in stream_audio(source, name=name):
+        seconds += len(block) / SAMPLE_RATE
+        if seconds > max_seconds:
+            raise TooLargeError(f"{_label(source, name)}: found more than {max_seconds:g} s of sound, expected at most that")
+        blocks.append(block)
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
@@ -37,7 +45,7 @@ def stream_audio(source: Path | BinaryIO, *, name: str = "", block_seconds: floa
 
     What is damaged is left out, with a warning to the log: a recording that was cut off midway still has its beginning.
     """
-    label = name or str(source if isinstance(source, Path) else getattr(source, "name", "audio"))
+    label = _label(source, name)
     size = max(1, round(block_seconds * SAMPLE_RATE))
     waiting: list[Floats] = []
     count = 0
@@ -52,6 +60,10 @@ def stream_audio(source: Path | BinaryIO, *, name: str = "", block_seconds: floa
                 count -= size
     if count:
         yield np.concatenate(waiting)
+
+
+def _label(source: Path | BinaryIO, name: str) -> str:
+    return name or str(source if isinstance(source, Path) else getattr(source, "name", "audio"))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from wherry.wasm.nn.preload import Preload, Resolve
 
 Say = Callable[[str], None]
 _F32 = 1
+_MAX_SECONDS = 3 * 3600.0  # of sound in a guest's file: 700 MB of samples on the host
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class WhisperSpeech:
 
     def compute(self, inputs: dict[int, Tensor]) -> dict[int, bytes]:
         options = _whisper_options(inputs[1].data if 1 in inputs else b"{}", self.say)
-        samples = decode_audio(io.BytesIO(_only_input(inputs, 0).data), name="input 0")
+        samples = decode_audio(io.BytesIO(_only_input(inputs, 0).data), name="input 0", max_seconds=_MAX_SECONDS)
         lines = (
             f"[{_clock(s.start)} --> {_clock(s.end)}]  {s.text.strip()}\n"
             for s in self.whisper.transcribe(samples, options).segments
