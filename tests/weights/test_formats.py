@@ -117,7 +117,7 @@ def test_weights_without_a_vocabulary_say_what_to_give(tmp_path: Path, tiny_en_f
     (tmp_path / "model.bin").symlink_to(tiny_en_files.weights)
     with pytest.raises(NotFoundError, match=r"tokenizer\.json") as caught:
         load_whisper(tmp_path / "model.bin", device="cpu")
-    assert "tokenizer.json" in caught.value.hint
+    assert "tokenizer.json of whisper-tiny.en" in caught.value.hint
 
 
 # -- the other formats, with the small model in each

@@ -17,6 +17,7 @@ from wherry.engine.transcript import TranscribeOptions, Transcript
 from wherry.engine.turns import Turns
 from wherry.errors import DeviceError, InputError, NotFoundError
 from wherry.kernels.cpu import CpuOperations
+from wherry.kernels.half import half_products
 from wherry.models.names import whisper_tensors
 from wherry.models.whisper import WhisperDims
 from wherry.text.whisper import WhisperTokenizer, language_code
@@ -134,6 +135,14 @@ def load_whisper(
     return Whisper(_name(dims), description, network, reader, Turns())
 
 
+# Models of as many tokens share their vocabulary.
+_TOKENIZERS = {
+    51864: "the tokenizer.json of whisper-tiny.en (`wherry models pull whisper-tiny.en` prints its folder)",
+    51865: "the tokenizer.json of whisper-base (`wherry models pull whisper-base` prints its folder)",
+    51866: "the tokenizer.json that whisper-large-v3 is published with",
+}
+
+
 def _tokenizer(weights: Path, named: Path | None, checkpoint: Checkpoint, dims: WhisperDims) -> WhisperTokenizer:
     """The tokenizer.json that was named or lies beside the weights, else the vocabulary within them (ggml's)."""
     beside = named or weights.with_name("tokenizer.json")
@@ -144,7 +153,7 @@ def _tokenizer(weights: Path, named: Path | None, checkpoint: Checkpoint, dims: 
         return WhisperTokenizer.from_vocabulary(inside, dims.n_vocab)
     raise NotFoundError(
         f"{beside}: found no such file, expected the model's tokenizer.json",
-        hint="put the tokenizer.json of the model beside its weights, or name it",
+        hint=f"put {_TOKENIZERS.get(dims.n_vocab, 'the tokenizer.json of the model')} beside the weights",
     )
 
 
@@ -161,7 +170,7 @@ def open_device(device: str, require_gpu: bool, say: Callable[[str], None]) -> t
             if require_gpu or device.startswith("gpu:"):
                 raise
             say(f"no GPU: {error.message}; running on the CPU")
-    ops = CpuOperations()
+    ops = CpuOperations(half=half_products())
     return ops, f"cpu (numpy, {ops.threads} threads)"
 
 
