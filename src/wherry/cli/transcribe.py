@@ -36,7 +36,7 @@ from wherry.errors import InputError, WherryError
     type=int,
     default=1,
     show_default=True,
-    help="Windows of 30 s decoded together, cut at pauses: faster for long recordings.",
+    help="Windows of 30 s decoded together, cut at pauses.",
 )
 @click.option("--initial-prompt", help="Text that the first window is told came before it.")
 @click.option("--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME.")
@@ -63,9 +63,9 @@ def transcribe(
     output_dir: Path | None,
     overwrite: bool,
 ) -> int:
-    """Transcribe audio FILEs of any format: wav, mp3, flac, ogg, opus, m4a, mp4, webm and whatever else FFmpeg decodes.
+    """Transcribe audio FILEs of any format.
 
-    Without --output-dir the text goes to stdout. With it, files are named and shaped as openai-whisper names and shapes
+    Whatever FFmpeg decodes will do: wav, mp3, flac, ogg, opus, m4a, mp4, webm. Without --output-dir the text goes to stdout. With it, files are named and shaped as openai-whisper names and shapes
     them; a file whose outputs all exist is skipped, so an interrupted run goes on where it stopped.
 
     Several files: one that fails is reported, the others are done, and the exit code is 1. One file: the exit code tells
