@@ -1,12 +1,15 @@
 """The architecture: which folder may import which, and which folder owns which library."""
 
 import ast
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src/wherry"
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src/wherry"
 
 # Folder -> what it may import of Wherry; `errors` is everybody's.
 ALLOWED: dict[str, set[str]] = {
@@ -27,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
 OWNERS = {
     "av": "audio",
     "click": "cli",
+    "llvmlite": "kernels",
     "rich": "cli",
     "safetensors": "weights",
     "threadpoolctl": "kernels",
@@ -69,16 +73,17 @@ def test_imports_follow_the_architecture(file: Path) -> None:
 
 
 def test_every_library_is_declared() -> None:
-    import sys
-    import tomllib
-
-    project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text())["project"]
-    declared = " ".join([*project["dependencies"], *project["optional-dependencies"]["dawn"]])
-    for file in FILES:
-        for name in imports(file):
-            top = name.split(".")[0]
-            if top not in sys.stdlib_module_names and top != "wherry":
-                assert top in declared, f"{file}: {top} is no dependency"
+    """The program's among its dependencies; the suite's there or in `dev`. References have an environment of their own."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    program = " ".join([*project["dependencies"], *extras["dawn"]])
+    suite = [file for file in sorted((ROOT / "tests").rglob("*.py")) if "references" not in file.parts]
+    for files, declared in ((FILES, program), (suite, " ".join([program, *extras["dev"]]))):
+        for file in files:
+            for name in imports(file):
+                top = name.split(".")[0]
+                if top not in sys.stdlib_module_names and top not in ("wherry", "tests"):
+                    assert top in declared, f"{file}: {top} is no dependency"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
