@@ -13,7 +13,7 @@ from wherry.errors import FormatError
 from wherry.text.languages import LANGUAGES
 
 _TIMESTAMPS = 1501  # <|0.00|> … <|30.00|>
-_MAX_WORK = 1 << 26  # the sum of the tokens' squared lengths, which the search for their merges costs; real ones: 4 million
+_MAX_WORK = 1 << 24  # the sum of the tokens' squared lengths, which bounds the search for their merges; real ones: 2.5 million
 # Where words end (openai-whisper, tokenizer.py; GPT-2's).
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
