@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wherry.kernels.blas import blas_threads
 from wherry.kernels.cpu import CpuOperations
+from wherry.kernels.half import HalfProducts, half_products
 
 RANDOM = np.random.default_rng(0)
 
@@ -17,6 +18,13 @@ RANDOM = np.random.default_rng(0)
 @pytest.fixture(scope="module")
 def ops() -> CpuOperations:
     return CpuOperations(threads=3)
+
+
+@pytest.fixture(scope="module")
+def half() -> HalfProducts:
+    products = half_products()
+    assert products is not None, "llvmlite is a requirement where the suite runs"
+    return products
 
 
 def numbers(*shape: int, scale: float = 1.0) -> NDArray[np.float32]:
@@ -57,6 +65,47 @@ def test_linear(ops: CpuOperations, rows: int, k: int, n: int, extras: bool) -> 
     assert found.shape == (1, rows, n)
     assert np.abs(found - expected).max() < 1e-5
     assert kept is None or (residual == kept).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "k", "n"), [(1, 64, 1), (1, 512, 600), (3, 64, 96), (40, 128, 97), (2, 64, 70001), (5, 64, 70001)]
+)
+def test_linear_with_float16_weights(half: HalfProducts, rows: int, k: int, n: int) -> None:
+    ops = CpuOperations(threads=2, half=half)
+    stored = numbers(n, k, scale=k**-0.5).astype(np.float16)
+    weight = ops.weight(stored)
+    assert weight.dtype == np.float16
+    x, bias, residual = numbers(1, rows, k), numbers(n), numbers(1, rows, n)
+    expected = gelu(exact(x) @ exact(stored).T + bias) + residual
+    assert np.abs(ops.linear(x, weight, bias, gelu=True, residual=residual) - expected).max() < 1e-5
+    assert np.abs(ops.logits(x[0], weight) - exact(x[0]) @ exact(stored).T).max() < 1e-5
+
+
+def test_float16_takes_its_whole_range(half: HalfProducts) -> None:
+    """Subnormal numbers, infinities and everything between are widened exactly."""
+    stored = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    wide = np.empty(stored.shape, np.float32)
+    half.widen(stored, wide)
+    np.testing.assert_array_equal(wide, stored.astype(np.float32))
+
+
+def test_embedding_adds_in_float32(half: HalfProducts) -> None:
+    ops = CpuOperations(half=half)
+    table, positions = numbers(9, 64).astype(np.float16), numbers(20, 64).astype(np.float16)
+    tokens, offsets = np.asarray([[3, 8], [0, 0]], np.int32), np.asarray([0, 11], np.int32)
+    expected = exact(table)[tokens] + exact(positions)[offsets[:, None] + np.arange(2)]
+    found = ops.embedding(tokens, ops.weight(table), ops.weight(positions), offsets)
+    assert found.dtype == np.float32
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_products_of_other_shapes_are_refused(half: HalfProducts) -> None:
+    weight = np.zeros((4, 64), np.float16)
+    for w, x, out in ((weight, 128, 4), (weight, 64, 5), (weight[:, :32], 32, 4), (weight[:0], 64, 0)):
+        with pytest.raises(ValueError, match="matvec"):
+            half.matvec(w, np.zeros(x, np.float32), np.zeros(out, np.float32))
+    with pytest.raises(ValueError, match="widen"):
+        half.widen(weight, np.zeros(32, np.float32))
 
 
 def test_gelu_is_exact_over_its_whole_range(ops: CpuOperations) -> None:

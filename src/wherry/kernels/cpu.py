@@ -10,15 +10,17 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wherry.kernels.blas import blas_threads
+from wherry.kernels.half import COLUMNS, HalfProducts
 
 Array = NDArray[np.float32]
 Ints = NDArray[np.int32]
+Weight = NDArray[Any]  # float32 or float16
 Task = TypeVar("Task")
 
 # Rows of a product on one thread: enough for BLAS's speed, few enough for the cache.
@@ -39,17 +41,21 @@ class _Quantized(Protocol):
 class CpuOperations:
     """`Operations` on numpy arrays (float32). Safe for several threads: each has its own scratch memory."""
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, half: HalfProducts | None = None) -> None:
+        """half: products with float16 weights, which then stay as they lie in their file; without, they become float32."""
         self.threads = threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="wherry-cpu")
         self._blas = blas_threads()
+        self._half = half
         self._scratch = _Scratch()
 
     # -- placing data
 
-    def weight(self, value: NDArray[np.generic] | _Quantized) -> Array:
-        """Any stored form -> float32, row-major: BLAS has no f16 or q8_0 product."""
+    def weight(self, value: NDArray[Any] | _Quantized) -> Weight:
+        """Any stored form -> row-major float32, or the float16 matrix as it lies in its file where there are products for it."""
         dense = value if isinstance(value, np.ndarray) else value.dequantize()
+        if self._half is not None and dense.dtype == np.float16 and dense.ndim == 2 and dense.shape[1] % COLUMNS == 0:
+            return np.ascontiguousarray(dense)
         if dense.ndim == 3:  # a convolution (out, in, 3): in memory (out, 3, in), as its product reads it
             return np.ascontiguousarray(dense.transpose(0, 2, 1), dtype=np.float32).transpose(0, 2, 1)
         return np.ascontiguousarray(dense, dtype=np.float32)
@@ -88,48 +94,31 @@ class CpuOperations:
         return out.reshape(x.shape)
 
     def linear(
-        self, x: Array, weight: Array, bias: Array | None = None, *, gelu: bool = False, residual: Array | None = None
+        self, x: Array, weight: Weight, bias: Array | None = None, *, gelu: bool = False, residual: Array | None = None
     ) -> Array:
         """x (..., k) @ weight (n, k).T + bias (n,), then GELU, then + residual (..., n) -> (..., n)."""
         if weight.size < _LARGE_WEIGHT and x.size == weight.shape[1]:
             return self._linear_token(x, weight, bias, gelu, residual)
         out = np.empty((*x.shape[:-1], weight.shape[0]), np.float32)
         rows, results = x.reshape(-1, x.shape[-1]), out.reshape(-1, weight.shape[0])
-        self._linear_rows(rows, weight, results, bias, gelu, None if residual is None else residual.reshape(results.shape))
+        extra = None if residual is None else residual.reshape(results.shape)
+        if len(rows) <= _FEW:
+            self._multiply_few(rows, weight, results)
+            self._finish(results, bias, gelu, extra)
+            return out
+        # A float16 weight is widened for many rows, not more of it at once than fits the cache.
+        step = len(weight) if weight.dtype == np.float32 else max(1, _LARGE_WEIGHT // weight.shape[1])
+        for first in range(0, len(weight), step):
+            part = slice(first, first + step)
+            some = None if bias is None else bias[part]
+            more = None if extra is None else extra[:, part]
+            self._linear_rows(rows, self._dense(weight[part]), results[:, part], some, gelu, more)
         return out
 
-    def _linear_rows(self, x: Array, weight: Array, out: Array, bias: Array | None, gelu: bool, residual: Array | None) -> None:
-        """`linear` of rows x (rows, k) -> out (rows, n); the rows may overlap each other in memory."""
-
-        def finish(start: int, stop: int) -> None:
-            piece = out[start:stop]
-            if bias is not None:
-                piece += bias
-            if gelu:
-                _gelu(piece, self._scratch.take(0, piece.shape), self._scratch.take(1, piece.shape))
-            if residual is not None:
-                piece += residual[start:stop]
-
-        def multiply(start: int, stop: int) -> None:
-            # Rows that overlap (a convolution's) are copied here, where they still fit the cache.
-            np.matmul(np.ascontiguousarray(x[start:stop]), weight.T, out=out[start:stop])
-            for first in range(start, stop, step):
-                finish(first, min(first + step, stop))
-
-        step = max(1, _PIECE // weight.shape[0])
-        if len(x) <= _FEW:
-            self._multiply_few(x, weight, out)
-            finish(0, len(x))
-        else:
-            self._over_rows(multiply, len(x), _PIECE_ROWS)
-
-    def _linear_token(self, x: Array, weight: Array, bias: Array | None, gelu: bool, residual: Array | None) -> Array:
+    def _linear_token(self, x: Array, weight: Weight, bias: Array | None, gelu: bool, residual: Array | None) -> Array:
         """`linear` of one row: x (..., k) -> (..., n). The calls cost as much as the numbers: as few of them as can be."""
-        if weight.size < _SMALL_WEIGHT:
-            out: Array = weight.dot(x.reshape(-1))
-        else:
-            with self._blas.one():
-                out = weight.dot(x.reshape(-1))
+        out = np.empty(len(weight), np.float32)
+        self._matvec(weight, x.reshape(-1), out)
         if bias is not None:
             out += bias
         if gelu:
@@ -138,6 +127,57 @@ class CpuOperations:
         if residual is not None:
             out += residual
         return out
+
+    def _linear_rows(self, x: Array, weight: Array, out: Array, bias: Array | None, gelu: bool, residual: Array | None) -> None:
+        """`linear` of rows x (rows, k) -> out (rows, n); the rows may overlap each other in memory."""
+
+        def multiply(start: int, stop: int) -> None:
+            # Rows that overlap (a convolution's) are copied here, where they still fit the cache.
+            np.matmul(np.ascontiguousarray(x[start:stop]), weight.T, out=out[start:stop])
+            for first in range(start, stop, step):
+                part = slice(first, min(first + step, stop))
+                self._finish(out[part], bias, gelu, None if residual is None else residual[part])
+
+        step = max(1, _PIECE // weight.shape[0])
+        self._over_rows(multiply, len(x), _PIECE_ROWS)
+
+    def _finish(self, out: Array, bias: Array | None, gelu: bool, residual: Array | None) -> None:
+        """What follows a product, in place: out (rows, n), residual (rows, n)."""
+        if bias is not None:
+            out += bias
+        if gelu:
+            _gelu(out, self._scratch.take(0, out.shape), self._scratch.take(1, out.shape))
+        if residual is not None:
+            out += residual
+
+    def _multiply_few(self, rows: Array, weight: Weight, out: Array) -> None:
+        """rows (few, k) @ weight (n, k).T -> out (few, n): bound by the reading of the weight."""
+
+        def multiply(start: int, stop: int) -> None:
+            for row, result in zip(rows, out, strict=True):
+                self._matvec(weight[start:stop], row, result[start:stop])
+
+        self._over_rows(multiply, len(weight), max(1, _LARGE_WEIGHT // weight.shape[1]))
+
+    def _matvec(self, weight: Weight, x: Array, out: Array) -> None:
+        """weight (n, k) @ x (k,) -> out (n,), on this thread."""
+        if weight.dtype == np.float16:
+            assert self._half is not None, "only `weight` leaves a matrix in float16, and only with products for it"
+            self._half.matvec(weight, np.ascontiguousarray(x), out)
+        elif weight.size < _SMALL_WEIGHT:
+            np.matmul(weight, x, out=out)
+        else:
+            with self._blas.one():
+                np.matmul(weight, x, out=out)
+
+    def _dense(self, weight: Weight) -> Array:
+        """The weight in float32; a float16 one in this thread's scratch memory."""
+        if weight.dtype == np.float32:
+            return weight
+        assert self._half is not None, "only `weight` leaves a matrix in float16, and only with products for it"
+        wide = self._scratch.take(2, weight.shape)
+        self._half.widen(weight, wide)
+        return wide
 
     def conv1d(self, x: Array, weight: Array, bias: Array, *, stride: int) -> Array:
         """Kernel 3, padding 1, then GELU: x (B, frames, in), weight (out, in, 3) -> (B, ceil(frames / stride), out)."""
@@ -159,7 +199,7 @@ class CpuOperations:
             self._linear_rows(patches[b], taps, out[b], bias, True, None)
         return out
 
-    def add(self, x: Array, y: Array) -> Array:
+    def add(self, x: Array, y: Weight) -> Array:
         return x + y
 
     def attention(self, q: Array, k: Array, v: Array, heads: int, *, lengths: Ints | None = None) -> Array:
@@ -197,10 +237,10 @@ class CpuOperations:
         self._share(attend, list(product(range(batch), range(heads), pieces)))
         return out
 
-    def embedding(self, tokens: Ints, table: Array, positions_table: Array, offsets: Ints) -> Array:
+    def embedding(self, tokens: Ints, table: Weight, positions_table: Weight, offsets: Ints) -> Array:
         """tokens (B, T) -> table[tokens] + positions_table[offsets (B,) + t]: (B, T, n)."""
         places = offsets[:, None] + np.arange(tokens.shape[1])
-        return np.asarray(table[tokens] + positions_table[places], np.float32)
+        return np.asarray(table[tokens].astype(np.float32) + positions_table[places])
 
     def append(self, cache: Array, x: Array, offsets: Ints) -> None:
         """cache (B, ctx, n)[b, offsets[b] : offsets[b] + T] = x (B, T, n)[b]."""
@@ -211,26 +251,11 @@ class CpuOperations:
         """x (B, …), rows (C,) -> (C, …): the rows of a batch that beams go on with."""
         return x[rows]
 
-    def logits(self, x: Array, table: Array) -> Array:
+    def logits(self, x: Array, table: Weight) -> Array:
         """x (B, n) @ table (vocab, n).T -> (B, vocab)."""
         return self.linear(x, table)
 
     # -- threads
-
-    def _multiply_few(self, rows: Array, weight: Array, out: Array) -> None:
-        """rows (few, k) @ weight (n, k).T -> out (few, n): bound by the reading of the weight, which each piece does once."""
-
-        def multiply(start: int, stop: int) -> None:
-            for first in range(start, stop, step):
-                last = min(first + step, stop)
-                for row, result in zip(rows, out, strict=True):
-                    np.matmul(weight[first:last], row, out=result[first:last])
-
-        step = max(1, _SMALL_WEIGHT // weight.shape[1])
-        if weight.size >= _LARGE_WEIGHT:
-            self._over_rows(multiply, len(weight), 4 * step)
-        else:
-            multiply(0, len(weight))
 
     def _over_rows(self, work: Callable[[int, int], None], rows: int, most: int) -> None:
         """work(start, stop) over all rows, at most so many at once, on every core when there is enough of it."""
