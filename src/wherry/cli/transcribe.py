@@ -65,8 +65,9 @@ def transcribe(
 ) -> int:
     """Transcribe audio FILEs of any format.
 
-    Whatever FFmpeg decodes will do: wav, mp3, flac, ogg, opus, m4a, mp4, webm. Without --output-dir the text goes to stdout. With it, files are named and shaped as openai-whisper names and shapes
-    them; a file whose outputs all exist is skipped, so an interrupted run goes on where it stopped.
+    Whatever FFmpeg decodes will do: wav, mp3, flac, ogg, opus, m4a, mp4, webm. Without --output-dir the text goes to
+    stdout. With it, files are named and shaped as openai-whisper names and shapes them; a file whose outputs all exist is
+    skipped, so an interrupted run goes on where it stopped.
 
     Several files: one that fails is reported, the others are done, and the exit code is 1. One file: the exit code tells
     what failed (`wherry --help` lists them).
