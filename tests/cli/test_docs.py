@@ -2,12 +2,13 @@
 
 import re
 import shlex
+import wave
 from pathlib import Path
 
 import click
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, SAMPLE
 from wherry.cli.main import cli
 from wherry.cli.manual import all_commands, manual
 
@@ -73,6 +74,13 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_readme_names_the_two_commands_first() -> None:
     assert README[:2] == ["make run", "make test"]
+
+
+def test_the_sample_is_what_its_page_says() -> None:
+    with wave.open(str(SAMPLE)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16_000, 1, 2)
+        assert f"{file.getnframes() / 16_000:.1f} s" in (ROOT / "docs/sample.md").read_text()
+    assert SAMPLE.stat().st_size <= 400_000
 
 
 def test_the_exit_codes_of_help_are_those_of_the_errors() -> None:
