@@ -120,6 +120,24 @@ def test_weights_without_a_vocabulary_say_what_to_give(tmp_path: Path, tiny_en_f
     assert "tokenizer.json of whisper-tiny.en" in caught.value.hint
 
 
+@pytest.mark.parametrize(("name", "size"), [("n_mels", 81), ("n_audio_ctx", 1499), ("n_text_ctx", 4)])
+def test_windows_that_no_whisper_has_are_refused(name: str, size: int, tmp_path: Path) -> None:
+    sizes = asdict(WhisperDims(80, 1500, 64, 1, 1, 51864, 448, 64, 1, 1)) | {name: size}
+    path = tmp_path / "model.safetensors"
+    safetensors.numpy.save_file(random_whisper(sizes), str(path))
+    with pytest.raises(FormatError, match=f"{name}: found {size}"):
+        load_whisper(path, device="cpu")
+
+
+@pytest.mark.parametrize(("audio", "text"), [(128, 64), (96, 96), (32, 32)])
+def test_widths_that_no_whisper_has_are_refused(audio: int, text: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    sizes = asdict(WhisperDims(8, 4, audio, 1, 1, 20, 4, text, 1, 1))
+    safetensors.numpy.save_file(random_whisper(sizes), str(path))
+    with pytest.raises(FormatError, match=f"{audio} wide"):
+        whisper_tensors(open_checkpoint(path))
+
+
 # -- the other formats, with the small model in each
 
 

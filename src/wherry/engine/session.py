@@ -15,9 +15,9 @@ from wherry.engine.network import Network, build_weights
 from wherry.engine.transcribe import check_options, transcribe_mel
 from wherry.engine.transcript import TranscribeOptions, Transcript
 from wherry.engine.turns import Turns
-from wherry.errors import DeviceError, InputError, NotFoundError
+from wherry.errors import DeviceError, FormatError, InputError, NotFoundError
+from wherry.kernels.compiled import compiled
 from wherry.kernels.cpu import CpuOperations
-from wherry.kernels.half import half_products
 from wherry.models.names import whisper_tensors
 from wherry.models.whisper import WhisperDims
 from wherry.text.whisper import WhisperTokenizer, language_code
@@ -121,6 +121,7 @@ def load_whisper(
     """
     checkpoint = open_checkpoint(weights, config=config)
     dims, tensors = whisper_tensors(checkpoint)
+    _check_windows(weights, dims)
     reader = _tokenizer(weights, tokenizer, checkpoint, dims)
     ops, description = open_device(device, require_gpu, say)
     placed: dict[int, Any] = {}
@@ -133,6 +134,15 @@ def load_whisper(
 
     network = Network(dims, ops, build_weights(dims, tensors, place), alignment_heads(dims, checkpoint.metadata))
     return Whisper(_name(dims), description, network, reader, Turns())
+
+
+def _check_windows(weights: Path, dims: WhisperDims) -> None:
+    """Audio comes in windows of 30 s, text in windows of 448 tokens: no Whisper has others."""
+    found = {"n_mels": dims.n_mels, "n_audio_ctx": dims.n_audio_ctx, "n_text_ctx": dims.n_text_ctx}
+    for name, expected in {"n_mels": (80, 128), "n_audio_ctx": (N_FRAMES // 2,), "n_text_ctx": (448,)}.items():
+        if found[name] not in expected:
+            wanted = " or ".join(map(str, expected))
+            raise FormatError(f"{weights}: {name}: found {found[name]}, expected {wanted} for windows of 30 s and 448 tokens")
 
 
 # Models of as many tokens share their vocabulary.
@@ -170,7 +180,7 @@ def open_device(device: str, require_gpu: bool, say: Callable[[str], None]) -> t
             if require_gpu or device.startswith("gpu:"):
                 raise
             say(f"no GPU: {error.message}; running on the CPU")
-    ops = CpuOperations(half=half_products())
+    ops = CpuOperations(code=compiled())
     return ops, f"cpu (numpy, {ops.threads} threads)"
 
 

@@ -58,6 +58,11 @@ def _dims(checkpoint: Checkpoint, tensors: Tensors) -> WhisperDims:
         for name, value in asdict(dims).items():
             if name in said and said[name] != value:
                 raise FormatError(f'{checkpoint.path}: "{name}": found {said[name]!r}, expected {value} from the tensors')
+    if n_audio_state != n_text_state or n_audio_state % 64:
+        raise FormatError(
+            f"{checkpoint.path}: found an encoder {n_audio_state} wide and a decoder {n_text_state} wide, "
+            "expected the same multiple of 64"
+        )
     for field in fields(dims):
         if getattr(dims, field.name) < 1:
             raise FormatError(f'{checkpoint.path}: "{field.name}": found {getattr(dims, field.name)}, expected at least 1')
