@@ -9,22 +9,22 @@ import pytest
 from numpy.typing import NDArray
 
 from wherry.kernels.blas import blas_threads
+from wherry.kernels.compiled import Compiled, compiled
 from wherry.kernels.cpu import CpuOperations
-from wherry.kernels.half import HalfProducts, half_products
 
 RANDOM = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module")
-def ops() -> CpuOperations:
-    return CpuOperations(threads=3)
+def code() -> Compiled:
+    found = compiled()
+    assert found is not None, "llvmlite is a requirement where the suite runs"
+    return found
 
 
-@pytest.fixture(scope="module")
-def half() -> HalfProducts:
-    products = half_products()
-    assert products is not None, "llvmlite is a requirement where the suite runs"
-    return products
+@pytest.fixture(scope="module", params=["numpy", "compiled"])
+def ops(request: pytest.FixtureRequest, code: Compiled) -> CpuOperations:
+    return CpuOperations(threads=3, code=code if request.param == "compiled" else None)
 
 
 def numbers(*shape: int, scale: float = 1.0) -> NDArray[np.float32]:
@@ -70,8 +70,8 @@ def test_linear(ops: CpuOperations, rows: int, k: int, n: int, extras: bool) -> 
 @pytest.mark.parametrize(
     ("rows", "k", "n"), [(1, 64, 1), (1, 512, 600), (3, 64, 96), (40, 128, 97), (2, 64, 70001), (5, 64, 70001)]
 )
-def test_linear_with_float16_weights(half: HalfProducts, rows: int, k: int, n: int) -> None:
-    ops = CpuOperations(threads=2, half=half)
+def test_linear_with_float16_weights(code: Compiled, rows: int, k: int, n: int) -> None:
+    ops = CpuOperations(threads=2, code=code)
     stored = numbers(n, k, scale=k**-0.5).astype(np.float16)
     weight = ops.weight(stored)
     assert weight.dtype == np.float16
@@ -81,16 +81,16 @@ def test_linear_with_float16_weights(half: HalfProducts, rows: int, k: int, n: i
     assert np.abs(ops.logits(x[0], weight) - exact(x[0]) @ exact(stored).T).max() < 1e-5
 
 
-def test_float16_takes_its_whole_range(half: HalfProducts) -> None:
+def test_float16_takes_its_whole_range(code: Compiled) -> None:
     """Subnormal numbers, infinities and everything between are widened exactly."""
     stored = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     wide = np.empty(stored.shape, np.float32)
-    half.widen(stored, wide)
+    code.widen(stored, wide)
     np.testing.assert_array_equal(wide, stored.astype(np.float32))
 
 
-def test_embedding_adds_in_float32(half: HalfProducts) -> None:
-    ops = CpuOperations(half=half)
+def test_embedding_adds_in_float32(code: Compiled) -> None:
+    ops = CpuOperations(code=code)
     table, positions = numbers(9, 64).astype(np.float16), numbers(20, 64).astype(np.float16)
     tokens, offsets = np.asarray([[3, 8], [0, 0]], np.int32), np.asarray([0, 11], np.int32)
     expected = exact(table)[tokens] + exact(positions)[offsets[:, None] + np.arange(2)]
@@ -99,18 +99,18 @@ def test_embedding_adds_in_float32(half: HalfProducts) -> None:
     assert found == pytest.approx(expected, abs=1e-6)
 
 
-def test_products_of_other_shapes_are_refused(half: HalfProducts) -> None:
+def test_products_of_other_shapes_are_refused(code: Compiled) -> None:
     weight = np.zeros((4, 64), np.float16)
     for w, x, out in ((weight, 128, 4), (weight, 64, 5), (weight[:, :32], 32, 4), (weight[:0], 64, 0)):
         with pytest.raises(ValueError, match="matvec"):
-            half.matvec(w, np.zeros(x, np.float32), np.zeros(out, np.float32))
+            code.matvec(w, np.zeros(x, np.float32), np.zeros(out, np.float32))
     with pytest.raises(ValueError, match="widen"):
-        half.widen(weight, np.zeros(32, np.float32))
+        code.widen(weight, np.zeros(32, np.float32))
 
 
 def test_gelu_is_exact_over_its_whole_range(ops: CpuOperations) -> None:
     x = np.concatenate([np.linspace(-9, 9, 5001), [-3e38, -1e6, -150, 0, 150, 1e6, 3e38]]).astype(np.float32)
-    found = ops.linear(x[:, None], np.ones((1, 1), np.float32), gelu=True)[:, 0]
+    found = ops.linear(x[:, None], np.eye(16, 1, dtype=np.float32), np.zeros(16, np.float32), gelu=True)[:, 0]
     expected = gelu(exact(x))
     assert np.abs((found - expected) / np.maximum(1, np.abs(expected))).max() < 3e-7
 

@@ -58,13 +58,22 @@ fn main(
         var sums = vec4<f32>(0.0);
         if (d < WIDTH) {
             let w = (head * WIDTH + d) * STATE4;
-            for (var i = lane % 4u; i < STATE4; i += 4u) {
-                let a = normed[i];
-                sums.x += dot(a, weight4(w + i));
+            // Eight loads of each weight under way at once: a load takes far longer than its arithmetic.
+            for (var i = lane % 4u; i < STATE4; i += 32u) {
+//unroll j 8
+                let i$j = min(i + 4u * $ju, STATE4 - 1u);
+                let q$j = weight4(w + i$j);
+                var k$j = vec4<f32>(0.0);
+                var v$j = vec4<f32>(0.0);
                 if (SELF) {
-                    sums.y += dot(a, key_weight4(w + i));
-                    sums.z += dot(a, value_weight4(w + i));
+                    k$j = key_weight4(w + i$j);
+                    v$j = value_weight4(w + i$j);
                 }
+//end j
+//unroll j 8
+                let a$j = select(vec4<f32>(0.0), normed[i$j], i + 4u * $ju < STATE4);
+                sums += vec4<f32>(dot(a$j, q$j), dot(a$j, k$j), dot(a$j, v$j), 0.0);
+//end j
             }
         }
         parts[lane] = sums;
@@ -123,10 +132,16 @@ fn main(
     var sum = 0.0;
     var y4 = vec4<f32>(0.0);
     if (slice < SLICES) {
-        for (var t = slice; t < count; t += SLICES) {
-            let p = scores[t];
-            sum += p;
-            y4 += p * values[past + (start + t) * STATE4 + column];
+        for (var t = slice; t < count; t += 8u * SLICES) {
+//unroll j 8
+            let t$j = min(t + $ju * SLICES, count - 1u);
+            let v$j = values[past + (start + t$j) * STATE4 + column];
+//end j
+//unroll j 8
+            let p$j = select(0.0, scores[t$j], t + $ju * SLICES < count);
+            sum += p$j;
+            y4 += p$j * v$j;
+//end j
         }
     }
     parts[lane] = y4;

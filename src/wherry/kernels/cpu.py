@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.kernels.blas import blas_threads
-from wherry.kernels.half import COLUMNS, HalfProducts
+from wherry.kernels.compiled import COLUMNS, LANES, Compiled
 
 Array = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -41,12 +41,12 @@ class _Quantized(Protocol):
 class CpuOperations:
     """`Operations` on numpy arrays (float32). Safe for several threads: each has its own scratch memory."""
 
-    def __init__(self, threads: int | None = None, half: HalfProducts | None = None) -> None:
-        """half: products with float16 weights, which then stay as they lie in their file; without, they become float32."""
+    def __init__(self, threads: int | None = None, code: Compiled | None = None) -> None:
+        """code: with it float16 weights stay as they lie in their file; without, all is numpy and float32."""
         self.threads = threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="wherry-cpu")
         self._blas = blas_threads()
-        self._half = half
+        self._code = code
         self._scratch = _Scratch()
 
     # -- placing data
@@ -54,7 +54,7 @@ class CpuOperations:
     def weight(self, value: NDArray[Any] | _Quantized) -> Weight:
         """Any stored form -> row-major float32, or the float16 matrix as it lies in its file where there are products for it."""
         dense = value if isinstance(value, np.ndarray) else value.dequantize()
-        if self._half is not None and dense.dtype == np.float16 and dense.ndim == 2 and dense.shape[1] % COLUMNS == 0:
+        if self._code is not None and dense.dtype == np.float16 and dense.ndim == 2 and dense.shape[1] % COLUMNS == 0:
             return np.ascontiguousarray(dense)
         if dense.ndim == 3:  # a convolution (out, in, 3): in memory (out, 3, in), as its product reads it
             return np.ascontiguousarray(dense.transpose(0, 2, 1), dtype=np.float32).transpose(0, 2, 1)
@@ -83,6 +83,9 @@ class CpuOperations:
         out = np.empty_like(rows)
 
         def norm(start: int, stop: int) -> None:
+            if self._code is not None and x.shape[-1] % LANES == 0:
+                self._code.layer_norm(rows[start:stop], weight, bias, out[start:stop], eps)
+                return
             piece, centred = rows[start:stop], out[start:stop]
             np.subtract(piece, np.add.reduce(piece, axis=1, keepdims=True) * share, out=centred)
             variance = np.einsum("rc,rc->r", centred, centred) * share
@@ -119,10 +122,10 @@ class CpuOperations:
         """`linear` of one row: x (..., k) -> (..., n). The calls cost as much as the numbers: as few of them as can be."""
         out = np.empty(len(weight), np.float32)
         self._matvec(weight, x.reshape(-1), out)
-        if bias is not None:
-            out += bias
         if gelu:
-            _gelu(out, np.empty_like(out), np.empty_like(out))
+            self._finish(out[None], bias, gelu, None)
+        elif bias is not None:
+            out += bias
         out = out.reshape(*x.shape[:-1], -1)
         if residual is not None:
             out += residual
@@ -143,6 +146,9 @@ class CpuOperations:
 
     def _finish(self, out: Array, bias: Array | None, gelu: bool, residual: Array | None) -> None:
         """What follows a product, in place: out (rows, n), residual (rows, n)."""
+        if self._code is not None and gelu and bias is not None and len(bias) % LANES == 0:
+            self._code.bias_gelu(out, bias)
+            bias, gelu = None, False
         if bias is not None:
             out += bias
         if gelu:
@@ -162,8 +168,8 @@ class CpuOperations:
     def _matvec(self, weight: Weight, x: Array, out: Array) -> None:
         """weight (n, k) @ x (k,) -> out (n,), on this thread."""
         if weight.dtype == np.float16:
-            assert self._half is not None, "only `weight` leaves a matrix in float16, and only with products for it"
-            self._half.matvec(weight, np.ascontiguousarray(x), out)
+            assert self._code is not None, "only `weight` leaves a matrix in float16, and only with products for it"
+            self._code.matvec(weight, np.ascontiguousarray(x), out)
         elif weight.size < _SMALL_WEIGHT:
             np.matmul(weight, x, out=out)
         else:
@@ -174,9 +180,9 @@ class CpuOperations:
         """The weight in float32; a float16 one in this thread's scratch memory."""
         if weight.dtype == np.float32:
             return weight
-        assert self._half is not None, "only `weight` leaves a matrix in float16, and only with products for it"
+        assert self._code is not None, "only `weight` leaves a matrix in float16, and only with products for it"
         wide = self._scratch.take(2, weight.shape)
-        self._half.widen(weight, wide)
+        self._code.widen(weight, wide)
         return wide
 
     def conv1d(self, x: Array, weight: Array, bias: Array, *, stride: int) -> Array:

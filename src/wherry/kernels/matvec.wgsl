@@ -22,14 +22,17 @@ override SHARES: u32 = 1;                                                 // ROW
 const WG = 64u;
 var<workgroup> moments: array<vec2<f32>, WG>;
 var<workgroup> parts: array<f32, 512>;                                    // (ROWS, WG)
+var<workgroup> found: array<vec2<f32>, SHARES>;                           // (ROWS, HEADS, SPLITS): top score, sum of weights
 var<workgroup> shares: array<f32, SHARES>;                                // (ROWS, HEADS, SPLITS)
 
 // The sums of a row and of its squares.
 fn both_sums(lane: u32, row: u32) -> vec2<f32> {
     var mine = vec2<f32>(0.0);
-    for (var k = lane; k < params.inner4; k += WG) {
+    for (var k = lane; k < params.inner4; k += 2u * WG) {
         let v = x[row * params.inner4 + k];
-        mine += vec2<f32>(dot(v, vec4<f32>(1.0)), dot(v, v));
+        let other = k + WG;
+        let u = select(vec4<f32>(0.0), x[row * params.inner4 + min(other, params.inner4 - 1u)], other < params.inner4);
+        mine += vec2<f32>(dot(v + u, vec4<f32>(1.0)), dot(v, v) + dot(u, u));
     }
     moments[lane] = mine;
     workgroupBarrier();
@@ -46,22 +49,21 @@ fn both_sums(lane: u32, row: u32) -> vec2<f32> {
 
 // What part of its head's whole each split holds.
 fn share_out(lane: u32) {
-    for (var head = lane; head < ROWS * HEADS; head += WG) {
-        let at = head * SPLITS * (HEAD4 + 1u) + HEAD4;
+    for (var i = lane; i < SHARES; i += WG) {
+        found[i] = x[i * (HEAD4 + 1u) + HEAD4].xy;
+    }
+    workgroupBarrier();
+    for (var i = lane; i < SHARES; i += WG) {
+        let head = i / SPLITS * SPLITS;
         var top = -1e30;
         for (var s = 0u; s < SPLITS; s++) {
-            top = max(top, x[at + s * (HEAD4 + 1u)].x);
+            top = max(top, found[head + s].x);
         }
         var sum = 0.0;
         for (var s = 0u; s < SPLITS; s++) {
-            let found = x[at + s * (HEAD4 + 1u)];
-            let weight = exp(found.x - top);
-            shares[head * SPLITS + s] = weight;
-            sum += weight * found.y;
+            sum += exp(found[head + s].x - top) * found[head + s].y;
         }
-        for (var s = 0u; s < SPLITS; s++) {
-            shares[head * SPLITS + s] /= sum;
-        }
+        shares[i] = exp(found[i].x - top) / sum;
     }
     workgroupBarrier();
 }
@@ -94,25 +96,37 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     var sum$r = 0.0;
 //end r
-    for (var k = lane % LANES; k < n; k += LANES) {
-        let b = weight4(w + k);
-        var g = vec4<f32>(1.0);
-        var h = vec4<f32>(0.0);
-        if (NORM) {
-            g = norm_weight[k];
-            h = norm_bias[k];
-        }
+    // Four loads under way at once: a load takes far longer than its arithmetic.
+    for (var k = lane % LANES; k < n; k += 4u * LANES) {
+//unroll j 4
+        let k$j = min(k + $ju * LANES, n - 1u);
+        let b$j = select(vec4<f32>(0.0), weight4(w + k$j), k + $ju * LANES < n);
+//end j
 //unroll r ROWS
-        var a$r = vec4<f32>(0.0);
+//unroll j 4
+        var a$r_$j = vec4<f32>(0.0);
         if (SPLITS > 0u) {
-            a$r = joined($ru, k);
+            a$r_$j = joined($ru, k$j);
         } else {
-            a$r = x[$ru * n + k];
+            a$r_$j = x[$ru * n + k$j];
         }
+//end j
+//end r
+//unroll j 4
+        var g$j = vec4<f32>(1.0);
+        var h$j = vec4<f32>(0.0);
         if (NORM) {
-            a$r = (a$r - mean$r) * scale$r * g + h;
+            g$j = norm_weight[k$j];
+            h$j = norm_bias[k$j];
         }
-        sum$r += dot(a$r, b);
+//end j
+//unroll r ROWS
+//unroll j 4
+        if (NORM) {
+            a$r_$j = (a$r_$j - mean$r) * scale$r * g$j + h$j;
+        }
+        sum$r += dot(a$r_$j, b$j);
+//end j
 //end r
     }
 //unroll r ROWS
