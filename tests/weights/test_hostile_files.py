@@ -38,6 +38,18 @@ def _burn(form: str) -> bytes:
     return burn_bytes({burn_name(name): burn_layout(name, x) for name, x in weights.items()}, form)
 
 
+def _q8_0() -> bytes:
+    """Wherry's own form: int8 matrices with a scale for each 32 weights, and the sizes as JSON."""
+    out: dict[str, Any] = {}
+    for name, x in random_whisper(asdict(DIMS)).items():
+        if x.ndim == 2 and "positional" not in name:
+            out[name] = (x * 32).astype(np.int8)
+            out[f"{name}.scales"] = np.full((x.shape[0], x.shape[1] // 32), 1 / 32, np.float16)
+        else:
+            out[name] = x.astype(np.float16)
+    return bytes(safetensors.numpy.save(out, {"wherry.format": "q8_0", "wherry.dims": json.dumps(asdict(DIMS))}))
+
+
 _ALIASES = {"a": "encoder/conv1/bias"}
 FILES: dict[str, Callable[[], bytes]] = {
     "ctranslate2": lambda: ctranslate2_bytes(ctranslate2_arrays(random_whisper(asdict(_TWO_LAYERS))), aliases=_ALIASES),
@@ -48,6 +60,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "burn-bytes": lambda: _burn("bytes"),
     "burn-gzip": lambda: gzip.compress(_burn("full"), 6, mtime=0),
     "safetensors": lambda: safetensors.numpy.save(random_whisper(asdict(DIMS))),
+    "safetensors-q8_0": _q8_0,
     "torch-zip": (ROOT / "tests/fixtures/torch/zip.pt").read_bytes,
     "torch-legacy": (ROOT / "tests/fixtures/torch/legacy.pt").read_bytes,
     "torch-whisper": lambda: gzip.decompress((ROOT / "tests/fixtures/torch/whisper.pt.gz").read_bytes()),
