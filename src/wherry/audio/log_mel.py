@@ -38,9 +38,9 @@ def mel_filters(n_mels: int) -> Floats:
     return np.ascontiguousarray(triangles, dtype=np.float32)
 
 
-def log_mel(samples: Floats, n_mels: int, padding: int = 0) -> Floats:
+def log_mel(samples: Floats, n_mels: int, padding: int = 0, power_mel: PowerMel | None = None) -> Floats:
     """samples (n,), padding zeros appended -> ((n + padding) // 160, n_mels), clamped 8 decades under the loudest bin."""
-    return log_mel_stream([samples], n_mels, padding=padding)[0]
+    return log_mel_stream([samples], n_mels, padding, power_mel)[0]
 
 
 def log_mel_stream(

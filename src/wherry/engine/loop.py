@@ -13,7 +13,7 @@ from wherry.models.whisper import Cache, Sound, WhisperDims, WhisperWeights
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
-_STEPS = 16  # tokens made between two looks at the result: a look costs as much as several steps
+_STEPS = 8  # tokens made between two looks at the result: a look costs as much as several steps
 _PROMPTS = 4  # recordings of prompts kept: most windows have one of few lengths
 
 

@@ -25,6 +25,7 @@ _USAGE = 0x80 | 0x04 | 0x08  # STORAGE | COPY_SRC | COPY_DST
 _UNIFORM = 0x40 | 0x08  # UNIFORM | COPY_DST
 _KEPT_STAGING = 8 << 20  # bytes
 _MAX_PENDING = 512  # dispatches encoded before they are sent
+_PIECE = 64  # dispatches of replays sent at once
 _MAX_TIMED = 2048  # dispatches timed in one submission: two time stamps each
 
 
@@ -215,9 +216,11 @@ class Device:
         self._programs.append(program)
 
     def run(self, program: Program, times: int = 1) -> None:
-        """Replay a program `times` times, in one submission."""
+        """Replay a program `times` times. Sent in pieces, so that the GPU works while the next is being encoded."""
         self.flush()
-        self._submit([program.dispatches] * times)
+        piece = max(1, _PIECE // max(1, len(program.dispatches)))
+        for start in range(0, times, piece):
+            self._submit([program.dispatches] * min(piece, times - start))
 
     def release(self, program: Program) -> None:
         self.flush()
