@@ -37,6 +37,7 @@ from speech_row import ENGINES, THREADS
 from wherry.audio.decode import decode_audio
 
 HERE = Path(__file__).parent
+_TOO_SLOW = 0.5  # an engine that needs more than this of the recording's length is not given the long file
 _GAP_SECONDS = 1.0  # between the recordings of the long file
 
 
@@ -114,8 +115,6 @@ def measure(engines: list[str], models: Path, recording: Recording, runs: int) -
     for engine in engines:
         row = start(engine, models, recording)
         row.first()
-        if recording.seconds > 60 and row.cold > 5 * recording.seconds:
-            row.not_run = f"its first transcription took {row.cold:.0f} s"
         rows.append(row)
     for _ in range(runs):
         for row in rows:
@@ -212,10 +211,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         short, long = recordings(arguments.audio, Path(folder))
         chosen = {"short": [short], "long": [long], None: [short, long]}[arguments.only]
+        engines = arguments.engine or list(ENGINES)
         for recording in chosen:
             runs = arguments.runs if recording is short else max(1, arguments.runs // 2)
-            rows = measure(arguments.engine or list(ENGINES), arguments.models, recording, runs)
+            rows = measure(engines, arguments.models, recording, runs)
             print(f"\n{table(recording, rows)}", flush=True)
+            slow = [row.engine for row in rows if row.walls and min(row.walls) > _TOO_SLOW * recording.seconds]
+            if slow and recording is not chosen[-1]:
+                print(f"\nToo slow for the long file: {', '.join(slow)}", flush=True)
+            engines = [row.engine for row in rows if not row.not_run and row.engine not in slow]
 
 
 if __name__ == "__main__":

@@ -26,7 +26,14 @@ def wherry_cpu(models: Path) -> tuple[Transcribe, str]:
 
 
 def wherry_gpu(models: Path) -> tuple[Transcribe, str]:
-    return _wherry(models, "gpu")
+    """The best GPU; where there is none, whatever adapter the machine has, for software drivers are one too."""
+    try:
+        return _wherry(models, "gpu")
+    except NotRun as none:
+        try:
+            return _wherry(models, "gpu:0")
+        except NotRun:
+            raise none from None
 
 
 def _wherry(models: Path, device: str) -> tuple[Transcribe, str]:
@@ -37,7 +44,7 @@ def _wherry(models: Path, device: str) -> tuple[Transcribe, str]:
     found = json.loads((models / "wherry.json").read_text())
     try:
         model = load_whisper(
-            Path(found["weights"]), tokenizer=Path(found["tokenizer"]), device=device, require_gpu=device == "gpu"
+            Path(found["weights"]), tokenizer=Path(found["tokenizer"]), device=device, require_gpu=device != "cpu"
         )
     except DeviceError as error:
         raise NotRun(error.message) from error
