@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from wherry.errors import InputError
-from wherry.models.names import whisper_tensors
+from wherry.models.names import compact, whisper_tensors
 from wherry.text.whisper import WhisperTokenizer
 from wherry.weights import Quantized, open_checkpoint, safetensors
 from wherry.weights.burn_writer import write_burn
@@ -28,7 +28,8 @@ def convert_whisper(source: Path, target: Path, form: str) -> None:
         dense = {name: np.asarray(t.dequantize() if isinstance(t, Quantized) else t, np.float32) for name, t in tensors.items()}
         write_burn(target, dense, asdict(dims))
     elif form in _PRECISION:
-        safetensors.write(target, tensors, asdict(dims), format=_PRECISION[form])
+        kept = compact(tensors) if form == "q8_0" else tensors
+        safetensors.write(target, kept, asdict(dims), format=_PRECISION[form])
     else:
         raise InputError(f'form: found "{form}", expected safetensors, q8_0 or burn')
     vocabulary = source.with_name("tokenizer.json")

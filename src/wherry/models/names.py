@@ -14,6 +14,8 @@ from wherry.weights import Checkpoint, Quantized
 
 Tensor = NDArray[Any] | Quantized
 Tensors = dict[str, Tensor]
+_POSITIONS = "encoder.positional_embedding"
+_CONVOLUTIONS = ("encoder.conv1.weight", "encoder.conv2.weight")
 
 
 def whisper_tensors(checkpoint: Checkpoint) -> tuple[WhisperDims, Tensors]:
@@ -29,6 +31,7 @@ def whisper_tensors(checkpoint: Checkpoint) -> tuple[WhisperDims, Tensors]:
         "torch": _from_state_dict,
     }
     tensors = readers[checkpoint.format](checkpoint)
+    _restore(checkpoint, tensors)
     dims = _dims(checkpoint, tensors)
     expected = _shapes(dims)
     for name, shape in expected.items():
@@ -67,6 +70,42 @@ def _dims(checkpoint: Checkpoint, tensors: Tensors) -> WhisperDims:
         if getattr(dims, field.name) < 1:
             raise FormatError(f'{checkpoint.path}: "{field.name}": found {getattr(dims, field.name)}, expected at least 1')
     return dims
+
+
+def sinusoids(length: int, channels: int) -> NDArray[np.float32]:
+    """The encoder's positions (length, channels): sines, then cosines, of wavelengths from 2 pi to 10,000 times that."""
+    rates = np.exp(-np.log(10_000) / (channels // 2 - 1) * np.arange(channels // 2))
+    angles = np.arange(length)[:, None] * rates
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
+
+
+def compact(tensors: Mapping[str, Tensor]) -> Tensors:
+    """What a small file need not hold as it is: positions that can be computed are left out, convolutions become matrices."""
+    out = dict(tensors)
+    positions = out.get(_POSITIONS)
+    if isinstance(positions, np.ndarray) and np.abs(positions - sinusoids(*positions.shape)).max() < 1e-3:
+        del out[_POSITIONS]
+    for name in _CONVOLUTIONS:
+        weight = out[name]
+        dense = weight if isinstance(weight, np.ndarray) else weight.dequantize()
+        out[name] = np.ascontiguousarray(dense.transpose(0, 2, 1)).reshape(len(dense), -1)  # (out, 3 in)
+    return out
+
+
+def _restore(checkpoint: Checkpoint, tensors: Tensors) -> None:
+    """Undo `compact`."""
+    said = checkpoint.metadata.get("dims")
+    if _POSITIONS not in tensors and isinstance(said, Mapping) and checkpoint.metadata.get("wherry.format"):
+        length, channels = said.get("n_audio_ctx"), said.get("n_audio_state")
+        if not (isinstance(length, int) and 0 < length <= 1 << 16 and isinstance(channels, int) and 4 <= channels <= 1 << 14):
+            raise FormatError(f'{checkpoint.path}: "wherry.dims": found {length} x {channels}, expected the encoder\'s sizes')
+        tensors[_POSITIONS] = sinusoids(length, channels)
+    for name in _CONVOLUTIONS:
+        weight = tensors.get(name)
+        if weight is not None and len(weight.shape) == 2 and weight.shape[1] % 3 == 0:
+            dense = weight if isinstance(weight, np.ndarray) else weight.dequantize()
+            taps = dense.reshape(dense.shape[0], 3, -1).transpose(0, 2, 1)
+            tensors[name] = np.ascontiguousarray(taps, np.float16 if isinstance(weight, Quantized) else dense.dtype)
 
 
 def _layers(tensors: Tensors, part: str) -> int:
