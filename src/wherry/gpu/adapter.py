@@ -99,6 +99,8 @@ def choose(adapters: Sequence[AdapterInfo], wanted: str) -> AdapterInfo:
 @cache
 def _prepare(name: str) -> None:
     """Settings of the library's one instance, which must be made before it is first asked for an adapter."""
+    # Mesa's device selection asks the desktop session which GPU to prefer, and complains on stderr where there is none.
+    os.environ.setdefault("NODEVICE_SELECT", "1")
     if name == "dawn":
         extras = importlib.import_module("wgpudawn.backends.dawn.extras")
         extras.set_instance_extras(enable_toggles=list(_DAWN_TOGGLES))

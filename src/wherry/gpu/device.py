@@ -130,7 +130,7 @@ class Device:
                 at += size
             self._queue.submit([encoder.finish()])
             staging.map_sync("READ_NOSYNC", 0, sum(sizes))
-            data = np.frombuffer(bytes(staging.read_mapped(0, sum(sizes))), np.uint8)
+            data = np.frombuffer(bytearray(staging.read_mapped(0, sum(sizes))), np.uint8)
             staging.unmap()
         at = 0
         for tensor, size in zip(tensors, sizes, strict=True):
