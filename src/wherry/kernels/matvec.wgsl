@@ -54,7 +54,7 @@ fn share_out(lane: u32) {
     }
     workgroupBarrier();
     for (var i = lane; i < SHARES; i += WG) {
-        let head = i / SPLITS * SPLITS;
+        let head = i - i % max(SPLITS, 1u);        // SPLITS is 0 where nothing is to be joined
         var top = -1e30;
         for (var s = 0u; s < SPLITS; s++) {
             top = max(top, found[head + s].x);
