@@ -69,8 +69,8 @@ def main() -> None:
 
         device.profile = Profile()
         whisper.transcribe(samples)
-        for kernel, calls, seconds in device.profile.table():
-            print(f"  {kernel:16} {calls:5d} calls {1e3 * seconds:8.2f} ms {1e6 * seconds / calls:8.1f} us each")
+        for kernel, grid, calls, seconds in device.profile.table()[:30]:
+            print(f"  {kernel:16} {grid:14} {calls:5d} calls {1e3 * seconds:8.2f} ms {1e6 * seconds / calls:8.1f} us each")
 
 
 if __name__ == "__main__":

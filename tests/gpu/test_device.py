@@ -99,8 +99,8 @@ def test_profile_counts_each_kernel() -> None:
     x = device.upload(np.zeros((1, 8), np.float32))
     add.launch(device, add.launch(device, x, x), x)
     device.flush()
-    (name, calls, seconds), *rest = device.profile.table()
-    assert (name, calls, rest) == ("add", 2, [])
+    (name, grid, calls, seconds), *rest = device.profile.table()
+    assert (name, grid, calls, rest) == ("add", "1x1x1", 2, [])
     assert seconds >= 0
 
 

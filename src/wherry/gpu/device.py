@@ -268,7 +268,7 @@ class Device:
                 self._queue.submit([encoder.finish()])
                 times = np.frombuffer(self._queue.read_buffer(stamps), np.uint64).reshape(-1, 2)
             for dispatch, (begin, end) in zip(part, times.tolist(), strict=True):
-                self.profile.add(dispatch.kernel, max(0, end - begin) * 1e-9)
+                self.profile.add(dispatch, max(0, end - begin) * 1e-9)
 
     def _uniform(self, data: bytes) -> dict[str, Any]:
         """A uniform buffer with these bytes: made once, never written again."""

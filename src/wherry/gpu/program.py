@@ -33,16 +33,16 @@ class Program:
 
 @dataclass
 class Profile:
-    """GPU time by kernel: seconds and calls."""
+    """GPU time by kernel and grid: (kernel, workgroups) -> [calls, seconds]."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
-    calls: dict[str, int] = field(default_factory=dict)
+    spent: dict[tuple[str, tuple[int, int, int]], list[float]] = field(default_factory=dict)
 
-    def add(self, kernel: str, seconds: float) -> None:
-        self.seconds[kernel] = self.seconds.get(kernel, 0.0) + seconds
-        self.calls[kernel] = self.calls.get(kernel, 0) + 1
+    def add(self, dispatch: Dispatch, seconds: float) -> None:
+        entry = self.spent.setdefault((dispatch.kernel, dispatch.grid), [0, 0.0])
+        entry[0] += 1
+        entry[1] += seconds
 
-    def table(self) -> list[tuple[str, int, float]]:
-        """(kernel, calls, seconds), the costliest first."""
-        rows = [(name, self.calls[name], spent) for name, spent in self.seconds.items()]
-        return sorted(rows, key=lambda row: -row[2])
+    def table(self) -> list[tuple[str, str, int, float]]:
+        """(kernel, grid, calls, seconds), the costliest first."""
+        rows = [(name, "x".join(map(str, grid)), int(calls), seconds) for (name, grid), (calls, seconds) in self.spent.items()]
+        return sorted(rows, key=lambda row: -row[3])
