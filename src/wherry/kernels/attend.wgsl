@@ -17,6 +17,7 @@ const SLICES = WG / WIDTH4;
 var<workgroup> parts: array<vec4<f32>, WG>;
 var<workgroup> normed: array<vec4<f32>, STATE4>;
 var<workgroup> made: array<vec4<f32>, WIDTH>;                             // q, new k, new v of each dimension
+var<workgroup> query: array<vec4<f32>, WIDTH4>;
 var<workgroup> scores: array<f32, SPAN>;
 
 fn sum_parts(lane: u32, mine: vec4<f32>) -> vec4<f32> {
@@ -85,6 +86,11 @@ fn main(
         }
         workgroupBarrier();
     }
+    if (lane < WIDTH4) {
+        let d = 4u * lane;
+        query[lane] = params.scale * vec4<f32>(made[d].x, made[d + 1u].x, made[d + 2u].x, made[d + 3u].x);
+    }
+    workgroupBarrier();
     var seen = params.keys;
     let past = (row / params.group) * params.keys * STATE4 + head * WIDTH4;
     if (SELF) {
@@ -106,9 +112,8 @@ fn main(
         let at = past + (start + t) * STATE4;
         var s = 0.0;
 //unroll w WIDTH4
-        s += dot(vec4<f32>(made[4u * $wu].x, made[4u * $wu + 1u].x, made[4u * $wu + 2u].x, made[4u * $wu + 3u].x), keys[at + $wu]);
+        s += dot(query[$wu], keys[at + $wu]);
 //end w
-        s *= params.scale;
         scores[t] = s;
         top = max(top, s);
     }

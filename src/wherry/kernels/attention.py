@@ -10,19 +10,21 @@ from wherry.gpu.device import Device, Tensor
 from wherry.kernels.source import Case, random_array, source
 
 FEW_QUERIES = 8
+_QUERIES = {"attention": 64, "attention_split": 32, "attention_step": 1}  # of a workgroup
 
 
 def launch(device: Device, q: Tensor, k: Tensor, v: Tensor, lengths: Tensor | None = None, *, heads: int) -> Tensor:
     """q (B, Tq, n), k and v (A, Tk, n), lengths (B,) int32 -> (B, Tq, n). Row b reads k, v of b // (B // A)."""
-    return run(device, q, k, v, lengths, heads, few=False)
+    return run(device, q, k, v, lengths, heads, "attention")
 
 
-def run(device: Device, q: Tensor, k: Tensor, v: Tensor, lengths: Tensor | None, heads: int, *, few: bool) -> Tensor:
+def run(device: Device, q: Tensor, k: Tensor, v: Tensor, lengths: Tensor | None, heads: int, name: str) -> Tensor:
+    """`name` is the kernel: attention, attention_split or attention_step."""
     batch, queries, state = q.shape
     width = state // heads
-    if width % 4 or width * heads != state or (few and width > 1024):
+    few = name == "attention_step"
+    if width % 4 or width * heads != state or width > 512:
         raise KernelError(f"attention: found {heads} heads in a state of {state}, expected heads of a multiple of 4")
-    name = "attention_step" if few else "attention"
     text = source(name)
     constants: dict[str, Any] = {"WIDTH4": width // 4, "CAUSAL": lengths is not None}
     if few:
@@ -31,7 +33,7 @@ def run(device: Device, q: Tensor, k: Tensor, v: Tensor, lengths: Tensor | None,
     y = device.empty(q.shape)
     device.dispatch(
         kernel,
-        (queries if few else -(-queries // 64), heads, batch),
+        (-(-queries // _QUERIES[name]), heads, batch),
         [q, k, v, lengths or q, y],
         queries=queries,
         keys=k.shape[1],

@@ -7,7 +7,7 @@ from wherry.kernels.source import Case
 
 
 def launch(device: Device, q: Tensor, k: Tensor, v: Tensor, lengths: Tensor | None = None, *, heads: int) -> Tensor:
-    return attention.run(device, q, k, v, lengths, heads, few=True)
+    return attention.run(device, q, k, v, lengths, heads, "attention_step")
 
 
 def cases() -> list[Case]:

@@ -25,6 +25,7 @@ from wherry.kernels import (
 )
 from wherry.kernels.operations import QuantizedWeight
 
+_PROMPT = 256  # queries up to which a workgroup for each keeps a GPU busy
 _ON_DEVICE = ("q8_0",)  # block formats that kernels read as they lie
 
 
@@ -156,8 +157,7 @@ class GpuOperations:
                 value.weight if value else None,
             )
             return Attended(attend.run(self.device, q.x.x, weights, k, v, heads, lengths, q.x.eps), q.x.x)
-        few = q.shape[1] <= attention.FEW_QUERIES
-        return attention.run(self.device, self._settled(q), k, v, lengths, heads, few=few)
+        return attention.run(self.device, self._settled(q), k, v, lengths, heads, self._attention_for(q.shape[1]))
 
     def embedding(self, tokens: Tensor, table: Tensor, positions_table: Tensor, offsets: Tensor) -> Tensor:
         return embedding.launch(self.device, tokens, table, positions_table, offsets)
@@ -213,6 +213,12 @@ class GpuOperations:
             rows = [np.zeros(norm.shape[-1], np.float32) if p is None else self.device.download(p) for p in parts]
             self._vectors[key] = (self.device.upload(np.stack(rows)), parts)  # the parts are held: their ids stay theirs
         return self._vectors[key][0]
+
+    def _attention_for(self, queries: int) -> str:
+        """The kernel that keeps the device busy with so many queries."""
+        if not self._tiled:
+            return "attention_step" if queries <= attention.FEW_QUERIES else "attention"
+        return "attention_step" if queries <= _PROMPT else "attention_split"
 
     def _few(self, x: Tensor) -> bool:
         return x.size // 4 // x.shape[-1] <= linear.FEW_ROWS

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wherry.kernels.attend import Parts
 
 FEW_ROWS = 8
+_STAGED = 2048  # numbers of joined rows that a workgroup keeps: 8 KiB
 Launch = Callable[..., Tensor]
 
 
@@ -91,6 +92,7 @@ def matvec(
         HEADS=heads,
         HEAD4=inner // heads // 4,
         SHARES=max(1, rows * heads * splits),
+        STAGED=rows * inner // 4 if splits and rows * inner <= _STAGED else 1,
     )
     norm_weight, norm_bias, eps = norm or (x, x, 0.0)
     groups = -(-cols * lanes // 64)

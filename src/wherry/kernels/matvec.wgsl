@@ -11,6 +11,7 @@ override LANES: u32 = 16;
 override SPLITS: u32 = 0;
 override HEADS: u32 = 1;
 override HEAD4: u32 = 16;
+override STAGED: u32 = 1;                                                 // ROWS * inner4 where the joined rows fit, else 1
 override SHARES: u32 = 1;                                                 // ROWS * HEADS * SPLITS, at least 1
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;             // (ROWS, inner)
@@ -24,6 +25,7 @@ var<workgroup> moments: array<vec2<f32>, WG>;
 var<workgroup> parts: array<f32, 512>;                                    // (ROWS, WG)
 var<workgroup> found: array<vec2<f32>, SHARES>;                           // (ROWS, HEADS, SPLITS): top score, sum of weights
 var<workgroup> shares: array<f32, SHARES>;                                // (ROWS, HEADS, SPLITS)
+var<workgroup> staged: array<vec4<f32>, STAGED>;                          // (ROWS, inner), joined
 
 // The sums of a row and of its squares.
 fn both_sums(lane: u32, row: u32) -> vec2<f32> {
@@ -72,9 +74,9 @@ fn joined(row: u32, k: u32) -> vec4<f32> {
     let head = row * HEADS + k / HEAD4;
     let at = head * SPLITS * (HEAD4 + 1u) + k % HEAD4;
     var sum = vec4<f32>(0.0);
-    for (var s = 0u; s < SPLITS; s++) {
-        sum += shares[head * SPLITS + s] * x[at + s * (HEAD4 + 1u)];
-    }
+//unroll s SPLITS
+    sum += shares[head * SPLITS + $su] * x[at + $su * (HEAD4 + 1u)];
+//end s
     return sum;
 }
 
@@ -85,6 +87,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let w = min(col, params.cols - 1u) * n;
     if (SPLITS > 0u) {
         share_out(lane);
+        for (var i = lane; i < STAGED; i += WG) {
+            staged[i] = joined(i / n, i % n);
+        }
+        workgroupBarrier();
     }
 //unroll r ROWS
     var mean$r = 0.0;
@@ -105,7 +111,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 //unroll r ROWS
 //unroll j 4
         var a$r_$j = vec4<f32>(0.0);
-        if (SPLITS > 0u) {
+        if (STAGED > 1u) {
+            a$r_$j = staged[$ru * n + k$j];
+        } else if (SPLITS > 0u) {
             a$r_$j = joined($ru, k$j);
         } else {
             a$r_$j = x[$ru * n + k$j];
