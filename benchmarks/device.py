@@ -63,6 +63,12 @@ def main() -> None:
             device.download(tiny)
 
         print(f"{steps:3d} steps and wait {median_ms(decode, 20):8.2f} ms")
+    device.download(tiny)
+    start = time.perf_counter()
+    device.run(loop.step, 64)
+    sent = time.perf_counter()
+    device.download(tiny)
+    print(f" 64 steps: sending {1e3 * (sent - start):.2f} ms, until done {1e3 * (time.perf_counter() - start):.2f} ms")
     print(f"dispatches: {len(loop.step.dispatches)} a step; memory in use {device.bytes_in_use() / 1e6:.0f} MB")
     if "timestamp-query" in device.features:
         from wherry.gpu.program import Profile

@@ -123,6 +123,16 @@ def test_too_many_workgroups_name_the_kernel(device: Device) -> None:
         device.dispatch(kernel, (70_000, 1, 1), [x, x, x], count4=2, period4=2)
 
 
+def test_a_command_that_the_library_refuses_is_an_error(device: Device) -> None:
+    """One buffer read and written by one dispatch: WebGPU forbids it, and says so when the commands are finished."""
+    x = device.upload(np.zeros((1, 8), np.float32))
+    device.dispatch(device.kernel("add", add.source("add")), (1, 1, 1), [x, x, x], count4=2, period4=2)
+    with pytest.raises(KernelError, match="submit"):
+        device.flush()
+    # and the device lives on
+    assert device.download(add.launch(device, x, device.upload(np.ones(8, np.float32)))).sum() == 8
+
+
 @pytest.mark.parametrize("implementation", ["wgpu", "dawn"])
 def test_a_lost_device_is_an_error(implementation: str) -> None:
     device = open_for_tests(implementation)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wherry.errors import DeviceError, KernelError, OutOfMemoryError
 from wherry.gpu.adapter import Adapter, AdapterInfo, choose, find_adapters, implementation
 from wherry.gpu.kernel import Kernel, fields_of, unroll
+from wherry.gpu.native import create_shader_module, encoder_of
 from wherry.gpu.program import Dispatch, Profile, Program
 from wherry.gpu.tensor import DTYPES, Pool, Tensor, buffer_size, byte_size, dtype_of
 
@@ -49,6 +50,7 @@ class Device:
             raise DeviceError(f"{self.info.name}: the driver refused a device ({_first_line(error)})") from error
         self.features = frozenset(features)
         self._queue: Any = self._device.queue
+        self._encode = encoder_of(self.info.implementation)
         self._pool = Pool(self._make_buffer)
         self._kernels: dict[tuple[str, str, tuple[tuple[str, float], ...]], Kernel] = {}
         self._params: dict[bytes, Any] = {}
@@ -160,7 +162,7 @@ class Device:
             text = unroll(source, {k: int(v) for k, v in constants.items()})
             overrides = {k: v for k, v in constants.items() if re.search(rf"override {k}\b", text)}
             try:
-                module = self._device.create_shader_module(label=name, code=text)
+                module = create_shader_module(self.info.implementation, self._device, name, text)
                 stage = {"module": module, "entry_point": entry, "constants": overrides}
                 pipeline = self._device.create_compute_pipeline(label=name, layout="auto", compute=stage)
                 layout = pipeline.get_bind_group_layout(0)
@@ -236,10 +238,7 @@ class Device:
             encoder = self._device.create_command_encoder()
             work = encoder.begin_compute_pass()
             for batch in batches:
-                for dispatch in batch:
-                    work.set_pipeline(dispatch.pipeline)
-                    work.set_bind_group(0, dispatch.bind_group)
-                    work.dispatch_workgroups(*dispatch.grid)
+                self._encode(work, batch)
             work.end()
             self._queue.submit([encoder.finish()])
 
@@ -260,9 +259,7 @@ class Device:
                         "end_of_pass_write_index": 2 * i + 1,
                     }
                     work = encoder.begin_compute_pass(timestamp_writes=writes)
-                    work.set_pipeline(dispatch.pipeline)
-                    work.set_bind_group(0, dispatch.bind_group)
-                    work.dispatch_workgroups(*dispatch.grid)
+                    self._encode(work, [dispatch])
                     work.end()
                 encoder.resolve_query_set(queries, 0, count, stamps, 0)
                 self._queue.submit([encoder.finish()])
