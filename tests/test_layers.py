@@ -23,8 +23,9 @@ ALLOWED: dict[str, set[str]] = {
     "wasm": set(),
     "wasm/nn": {"wasm"},
     "wasm/nn/backend": {"wasm", "engine", "audio"},
+    "oci": set(),
     ".": {"cli"},
-    "cli": {"gpu", "engine", "wasm", "audio"},
+    "cli": {"gpu", "engine", "wasm", "audio", "oci"},
 }
 # Library -> the one folder that imports it. numpy is everybody's.
 OWNERS = {
