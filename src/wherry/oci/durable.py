@@ -37,12 +37,19 @@ def settle(file: IO[bytes], path: Path, target: Path, *, mode: int) -> None:
 def locked_file(path: Path) -> Iterator[BinaryIO]:
     """Open to read and add, alone; never a file that its owner has renamed or removed while we waited."""
     while True:
-        path.touch()
-        with path.open("r+b") as file:
+        with path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            if _is_at(path, file):
+                file.seek(0)
                 yield file
                 return
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _named(error: OSError, path: Path) -> OSError:

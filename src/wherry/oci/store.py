@@ -123,7 +123,10 @@ class Store:
         """What is there of a download; waits while another process or thread has it. It stays unless committed."""
         path = self.root / "partial" / f"{descriptor.digest.algorithm}-{descriptor.digest.hex}"
         with self.hold(), locked_file(path) as file:
-            yield PartialBlob(self, file, path, descriptor)
+            part = PartialBlob(self, file, path, descriptor)
+            if part.complete:
+                path.unlink()  # ours by the lock, and empty
+            yield part
 
     # -- names
 
