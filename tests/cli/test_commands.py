@@ -205,6 +205,7 @@ def test_a_folder_that_cannot_be_written_is_told(recordings: Path, tmp_path: Pat
         (["--model", "nobody"], 4, "nobody"),
         (["--device", "tpu"], 2, "tpu"),
         (["--device", "cpu", "--require-gpu"], 2, "--require-gpu"),
+        (["--device", "cpu", "--profile"], 2, "--profile"),
         (["--beam-size", "0"], 2, "beam_size"),
         (["--batch-size", "1000"], 2, "batch_size"),
         (["--temperature", "-1"], 2, "temperature"),

@@ -104,6 +104,19 @@ def test_batched_windows_hear_the_same_words(on_gpu: Whisper, sample: Any) -> No
 
 
 @pytest.mark.slow
+def test_a_profile_names_each_kernel(tiny_en_files: ModelFiles, sample: Any) -> None:
+    need_adapter()
+    whisper = load_whisper(tiny_en_files.weights, tokenizer=tiny_en_files.tokenizer, device=DEVICE, profile=True)
+    whisper.transcribe(sample[:16_000], GREEDY)
+    calls: dict[str, int] = {}
+    for kernel, _, count, seconds in whisper.profile():
+        assert seconds >= 0
+        calls[kernel] = calls.get(kernel, 0) + count
+    assert {"log_mel", "layer_norm", "matvec", "attend", "next_token"} <= calls.keys()
+    assert calls["attend"] % 8 == 0  # four layers, each with its own and with cross-attention
+
+
+@pytest.mark.slow
 def test_memory_does_not_grow(on_gpu: Whisper, sample: Any) -> None:
     on_gpu.transcribe(sample, GREEDY)
     device = on_gpu.network.ops.device

@@ -41,6 +41,7 @@ from wherry.errors import InputError, WherryError
 @click.option("--initial-prompt", help="Text that the first window is told came before it.")
 @click.option("--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME.")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
+@click.option("--profile", is_flag=True, help="Print the GPU's time by kernel on stderr at the end; needs a GPU.")
 @click.option(
     "--output-dir", type=click.Path(path_type=Path, file_okay=False), help="Write STEM.FORMAT files here, made if need be."
 )
@@ -60,6 +61,7 @@ def transcribe(
     initial_prompt: str | None,
     device: str,
     require_gpu: bool,
+    profile: bool,
     output_dir: Path | None,
     overwrite: bool,
 ) -> int:
@@ -121,6 +123,7 @@ def transcribe(
         tokenizer=found.tokenizer,
         device=device,
         require_gpu=require_gpu,
+        profile=profile,
         say=lambda line: click.echo(line, err=True),
     )
     failed = 0
@@ -141,7 +144,16 @@ def transcribe(
                     raise
                 report(error)
             progress.advance(bar)
+    if profile:
+        _print_profile(whisper.profile())
     return 1 if failed else 0
+
+
+def _print_profile(rows: list[tuple[str, str, int, float]]) -> None:
+    click.echo(f"{'kernel':16} {'workgroups':14} {'calls':>6} {'ms':>9} {'us a call':>10}", err=True)
+    for kernel, grid, calls, seconds in rows:
+        click.echo(f"{kernel:16} {grid:14} {calls:6} {1e3 * seconds:9.2f} {1e6 * seconds / calls:10.1f}", err=True)
+    click.echo(f"{'all':16} {'':14} {sum(row[2] for row in rows):6} {1e3 * sum(row[3] for row in rows):9.2f}", err=True)
 
 
 def _check_stems(files: tuple[Path, ...]) -> None:

@@ -69,6 +69,10 @@ class Whisper:
         with self.turns:
             return self._languages(mel)
 
+    def profile(self) -> list[tuple[str, str, int, float]]:
+        """GPU time so far where the model was loaded with `profile`: (kernel, workgroups, calls, seconds), costliest first."""
+        return [] if not self.network.on_device else list(self.network.ops.profile())
+
     def _power_mel(self) -> PowerMel | None:
         """The device's own transform, where it has one: each call waits for its turn."""
         if not self.network.on_device:
@@ -111,19 +115,20 @@ def load_whisper(
     tokenizer: Path | None = None,
     device: str = "auto",
     require_gpu: bool = False,
+    profile: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Whisper:
     """Load a model from any weight file that Wherry reads; `tokenizer` is its tokenizer.json (default: beside it, or
     the vocabulary in the file itself where its format has one).
 
     device: auto, cpu, gpu, gpu:N or gpu:NAME. `auto` and `gpu` take the best real adapter; without one they run on the
-    CPU and `say` so, unless `require_gpu`.
+    CPU and `say` so, unless `require_gpu`. profile: time every kernel on the GPU, see `Whisper.profile`; needs a GPU.
     """
     checkpoint = open_checkpoint(weights, config=config)
     dims, tensors = whisper_tensors(checkpoint)
     _check_windows(weights, dims)
     reader = _tokenizer(weights, tokenizer, checkpoint, dims)
-    ops, description = open_device(device, require_gpu, say)
+    ops, description = open_device(device, require_gpu or profile, say, profile=profile)
     placed: dict[int, Any] = {}
 
     def place(tensor: Any) -> Any:
@@ -167,15 +172,16 @@ def _tokenizer(weights: Path, named: Path | None, checkpoint: Checkpoint, dims: 
     )
 
 
-def open_device(device: str, require_gpu: bool, say: Callable[[str], None]) -> tuple[Any, str]:
+def open_device(device: str, require_gpu: bool, say: Callable[[str], None], *, profile: bool = False) -> tuple[Any, str]:
     """A device's operations and its description. Raises DeviceError, InputError."""
     if device == "cpu" and require_gpu:
-        raise InputError('device: found "cpu" together with --require-gpu, expected auto or gpu')
+        asked = "--profile" if profile else "--require-gpu"
+        raise InputError(f'device: found "cpu" together with {asked}, expected auto or gpu')
     if device != "cpu" and device not in ("auto", "gpu") and not device.startswith("gpu:"):
         raise InputError(f'device: found "{device}", expected auto, cpu, gpu, gpu:N or gpu:NAME')
     if device != "cpu":
         try:
-            return _open_gpu(device)
+            return _open_gpu(device, profile)
         except DeviceError as error:
             if require_gpu or device.startswith("gpu:"):
                 raise
@@ -184,11 +190,11 @@ def open_device(device: str, require_gpu: bool, say: Callable[[str], None]) -> t
     return ops, f"cpu (numpy, {ops.threads} threads)"
 
 
-def _open_gpu(wanted: str) -> tuple[Any, str]:
+def _open_gpu(wanted: str, profile: bool) -> tuple[Any, str]:
     from wherry.gpu.device import open_device as open_adapter
     from wherry.kernels.gpu import GpuOperations
 
-    device = open_adapter(wanted)
+    device = open_adapter(wanted, profile=profile)
     return GpuOperations(device), f"{device.info.name} (WebGPU: {device.info.implementation}, {device.info.backend})"
 
 

@@ -199,6 +199,10 @@ class GpuOperations:
         """Choose a token for each row, and move the row on."""
         next_token.launch(self.device, choice, logits)
 
+    def profile(self) -> list[tuple[str, str, int, float]]:
+        """GPU time by kernel where the device was opened with `profile`: (kernel, workgroups, calls, seconds)."""
+        return self.device.profile.table() if self.device.profile else []
+
     @contextmanager
     def record(self) -> Iterator[Program]:
         """Operations inside are recorded, not run."""

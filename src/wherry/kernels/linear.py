@@ -69,15 +69,17 @@ def matvec(
     residual: Tensor | None = None,
     norm: tuple[Tensor, Tensor, float] | None = None,
     parts: "Parts | None" = None,
+    lanes: int | None = None,
 ) -> Tensor:
     """As `matmul` for at most 8 rows; `norm` (weight, bias, eps) is a layer norm of x before the product.
 
-    `parts` stands in the place of x: attention that is still to be joined.
+    `parts` stands in the place of x: attention that is still to be joined. lanes: how many share a column; a power of two
+    from the number of rows to 64.
     """
     cols, inner = weight.shape
     rows = x.size // 4 // inner
     y = device.empty((*x.shape[:-1], cols))
-    lanes = 16 if inner < 1024 else 64  # each lane's share is a few loads, whatever the width
+    lanes = lanes or _lanes(device, rows, inner)
     heads, splits = (parts.heads, parts.splits) if parts else (1, 0)
     kernel = device.kernel(
         "matvec",
@@ -105,6 +107,12 @@ def matvec(
         eps=eps,
     )
     return y
+
+
+def _lanes(device: Device, rows: int, inner: int) -> int:
+    if device.info.kind == "cpu":  # adding up among lanes costs such a driver more than the loads
+        return max(2, 1 << (rows - 1).bit_length())
+    return 16 if inner < 1024 else 64  # each lane's share is a few loads, whatever the width
 
 
 def reference(

@@ -28,6 +28,7 @@ def reference(
     bias: NDArray[Any] | None = None,
     norm_weight: NDArray[Any] | None = None,
     norm_bias: NDArray[Any] | None = None,
+    lanes: int | None = None,
     **options: Any,
 ) -> NDArray[Any]:
     if norm_weight is not None and norm_bias is not None:
@@ -38,4 +39,5 @@ def reference(
 def cases() -> list[Case]:
     x, w, b = random_array(1, 5, 384) + 2, random_array(2, 100, 384, scale=0.05), random_array(3, 100)
     normed = Case("normed", (x, w, b, random_array(4, 384), random_array(5, 384)), {"gelu": True})
-    return [*linear.cases(few=True), normed]
+    shared = [Case(f"{lanes} lanes", (x, w, b), {"lanes": lanes}) for lanes in (8, 16, 64)]
+    return [*linear.cases(few=True), normed, *shared]
