@@ -1,6 +1,7 @@
-"""How long one clip takes on a GPU, phase by phase and kernel by kernel: `python benchmarks/device.py CLIP.wav`.
+"""How long one clip takes on a GPU, phase by phase and kernel by kernel: `python benchmarks/device.py CLIP.wav [MODEL] [--peer]`.
 
-Prints medians after a warm-up. WHERRY_WEBGPU=wgpu or dawn chooses the implementation, WHERRY_DEVICE the adapter.
+Prints medians after a warm-up. WHERRY_WEBGPU=wgpu or dawn chooses the implementation, WHERRY_DEVICE the adapter. --peer runs
+Hugging Face transformers on CUDA beside it, in turns.
 """
 
 import os
@@ -28,7 +29,8 @@ def median_ms(work: Callable[[], object], times: int) -> float:
 
 
 def main() -> None:
-    clip, model = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "whisper-tiny.en"
+    words = [word for word in sys.argv[1:] if word != "--peer"]
+    clip, model = Path(words[0]), words[1] if len(words) > 1 else "whisper-tiny.en"
     with wave.open(str(clip)) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
     files = find_model(model, default_cache())
@@ -40,6 +42,13 @@ def main() -> None:
     text = whisper.transcribe(samples).text
     print(f"load {1e3 * (loaded - start):.0f} ms, first transcript {1e3 * (time.perf_counter() - loaded):.0f} ms: {text}")
     print(f"whole transcript  {median_ms(lambda: whisper.transcribe(samples), 20):8.2f} ms (median of 20)")
+    if "--peer" in sys.argv:
+        from device_peer import transformers_ms
+
+        for _ in range(3):
+            spent, said = transformers_ms(files, samples, 5)
+            mine = median_ms(lambda: whisper.transcribe(samples), 5)
+            print(f"transformers {statistics.median(spent):8.2f} ms (median of 5), Wherry {mine:8.2f} ms; theirs: {said[:60]}")
     mel = log_mel(samples, whisper.dims.n_mels)[:N_FRAMES]
     window = np.zeros((1, N_FRAMES, whisper.dims.n_mels), np.float32)
     window[0, : len(mel)] = mel
