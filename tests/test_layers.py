@@ -24,8 +24,9 @@ ALLOWED: dict[str, set[str]] = {
     "wasm/nn": {"wasm"},
     "wasm/nn/backend": {"wasm", "engine", "audio"},
     "oci": set(),
+    "container": {"oci", "wasm"},
     ".": {"cli"},
-    "cli": {"gpu", "engine", "wasm", "audio", "oci"},
+    "cli": {"gpu", "engine", "wasm", "audio", "oci", "container"},
 }
 # Library -> the one folder that imports it. numpy is everybody's.
 OWNERS = {

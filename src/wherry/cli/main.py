@@ -9,12 +9,14 @@ import click
 from wherry.errors import InputError, WherryError
 
 _COMMANDS = {
+    "cdi": "wherry.cli.cdi",
     "convert": "wherry.cli.convert",
     "demo": "wherry.cli.demo",
     "doctor": "wherry.cli.doctor",
     "gpu": "wherry.cli.gpu",
     "models": "wherry.cli.models",
     "run": "wherry.cli.run",
+    "runtime": "wherry.cli.runtime",
     "transcribe": "wherry.cli.transcribe",
 }
 

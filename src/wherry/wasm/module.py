@@ -1,30 +1,37 @@
-"""A .wasm file to a compiled module, kept in the cache: compiling the demo's server takes seconds, loading it 1 ms."""
+"""A .wasm file to a compiled module."""
 
-import contextlib
 import hashlib
-import os
-import tempfile
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import wasmtime
 
 from wherry.errors import FormatError, NotFoundError, TooLargeError
+from wherry.wasm.compiled import CompiledCache
 
 _MAX_WASM_BYTES = 256 << 20
-# Part of the cache key: a change of how modules are compiled makes old entries unreachable.
-_SETTINGS = f"wasmtime-{version('wasmtime')}-epoch-v1"
+# Part of the cache's key: a change of how modules are compiled makes old entries unreachable.
+_SETTINGS = f"wasmtime-{version('wasmtime')}-epoch-v2"
 
 
 def new_engine() -> wasmtime.Engine:
     """One engine a guest: interrupting it (increment_epoch) then interrupts that guest alone."""
     config = wasmtime.Config()
     config.epoch_interruption = True
+    # What no wasm32-wasip1 guest needs, and what our limits and pointers do not count with: a second memory, a shared one
+    # (limits do not hold for it), one of 64 bits, and objects on a heap beside it.
+    config.wasm_multi_memory = False
+    config.wasm_threads = False
+    config.wasm_memory64 = False
+    config.wasm_gc = False
     return wasmtime.Engine(config)
 
 
-def load_module(engine: wasmtime.Engine, path: Path, cache: Path | None) -> wasmtime.Module:
-    """Compile a core module, or take its compiled form from `cache`.
+def load_module(
+    engine: wasmtime.Engine, path: Path, cache: Path | None, say: Callable[[str], None] = lambda line: None
+) -> wasmtime.Module:
+    """Compile a core module, or take its compiled form from `cache`; a cache that cannot be used is told to `say`.
 
     Raises NotFoundError, FormatError for a file that is no valid core module, TooLargeError.
     """
@@ -39,28 +46,22 @@ def load_module(engine: wasmtime.Engine, path: Path, cache: Path | None) -> wasm
         raise FormatError(f"{path}: found first bytes {wasm[:4].hex(' ')}, expected 00 61 73 6d (a WebAssembly module)")
     if wasm[4:8] == b"\x0d\0\x01\0":
         raise FormatError(f"{path}: found a component, expected a core module", hint="build it for wasm32-wasip1")
-    compiled = cache / "cwasm" / f"{hashlib.sha256(wasm + _SETTINGS.encode()).hexdigest()}.cwasm" if cache else None
-    if compiled is not None and compiled.is_file():
-        # An entry that cannot be loaded is replaced below.
-        with contextlib.suppress(wasmtime.WasmtimeError):
-            return wasmtime.Module.deserialize_file(engine, str(compiled))
+    kept = CompiledCache(cache / "cwasm", say) if cache is not None else None
+    key = hashlib.sha256(_SETTINGS.encode() + b"\0" + wasm).hexdigest()
+    if kept is not None and (compiled := kept.get(key)) is not None:
+        try:
+            return wasmtime.Module.deserialize(engine, compiled)
+        except wasmtime.WasmtimeError as error:  # of another machine's processor: it is replaced below
+            say(f"{path.name}: compiled again ({reason_of(error)})")
     try:
         module = wasmtime.Module(engine, wasm)
     except wasmtime.WasmtimeError as error:
-        raise FormatError(f"{path}: found an invalid module ({_first_line(error)}), expected WebAssembly 2.0") from error
-    if compiled is not None:
-        _keep(compiled, bytes(module.serialize()))
+        raise FormatError(f"{path}: found an invalid module ({reason_of(error)}), expected WebAssembly 2.0") from error
+    if kept is not None:
+        kept.put(key, bytes(module.serialize()))
     return module
 
 
-def _keep(path: Path, data: bytes) -> None:
-    """Write all or nothing. Compiled code is trusted when loaded, so the folder belongs to its user alone."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    Path(temporary).replace(path)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
+def reason_of(error: Exception) -> str:
+    """The innermost cause, which wasmtime prints last."""
+    return str(error).strip().splitlines()[-1].strip() if str(error).strip() else "no reason given"

@@ -1,0 +1,54 @@
+"""A guest inside a container: `wherry run` on the container's files, as its first process.
+
+The container is already what the user asked of the engine (network, limits, user, mounts), so the guest gets all of it: every
+variable, every port, the whole root. Settings come as variables: WASMEDGE_WASINN_PRELOAD, WHERRY_DEVICE, WHERRY_MEMORY,
+WHERRY_TIMEOUT.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from wherry.container import layout
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def main() -> None:
+    """argv: the module's path, the guest's name for itself, its arguments."""
+    for number in _ENDING:  # the first process of a container ignores every signal that it does not handle
+        signal.signal(number, _end)
+    file, name, *arguments = sys.argv[1:]
+    words = [*_options(dict(os.environ)), "--entrypoint", name, file, *arguments]
+    _surroundings()
+    from wherry.cli import main as program
+
+    sys.argv = ["wherry", "run", *words]
+    program.main()
+
+
+def _options(environment: dict[str, str]) -> list[str]:
+    root = layout.ROOT if Path(layout.ROOT).is_dir() else "/"  # a standalone image has no wrapper that mounts it
+    words = ["--dir", f"{root}:/"]
+    environment.setdefault("PWD", str(Path.cwd()))
+    for name, value in environment.items():
+        words += ["--env", f"{name}={value}"]
+    for variable, option in (("WHERRY_MEMORY", "--memory"), ("WHERRY_TIMEOUT", "--timeout")):
+        if environment.get(variable):
+            words += [option, environment[variable]]
+    return words
+
+
+def _surroundings() -> None:
+    """The driver that was mounted, and the compiled modules: their places are told to libraries by variables."""
+    drivers = sorted(Path(layout.GPU, "icd.d").glob("*.json"))
+    if drivers and "VK_DRIVER_FILES" not in os.environ:
+        files = ":".join(map(str, drivers))
+        os.environ["VK_DRIVER_FILES"] = files
+        os.environ["VK_ICD_FILENAMES"] = files  # the same, for loaders before 1.3.207
+    os.environ["XDG_CACHE_HOME"] = layout.CACHE
+
+
+def _end(number: int, frame: object) -> None:
+    os._exit(128 + number)  # the guest has not started
