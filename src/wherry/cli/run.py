@@ -72,8 +72,7 @@ def run(
           -p 8080:8080 whisper-api-server.wasm
     """
     from wherry.engine.catalog import default_cache
-    from wherry.wasm.nn.backend import load_graph
-    from wherry.wasm.nn.graph import SharedGraphs
+    from wherry.wasm.nn.graph import Graph, SharedGraphs
     from wherry.wasm.nn.preload import GuestPaths, parse_preloads
     from wherry.wasm.sockets import NetworkPolicy
 
@@ -89,7 +88,12 @@ def run(
     def say(line: str) -> None:
         click.echo(f"{name or file.name}: {line}", err=True)
 
-    shared = SharedGraphs(lambda graph: load_graph(preloads, graph, paths.resolve, place, require_gpu, say))
+    def load(graph: str) -> Graph:
+        from wherry.wasm.nn.backend import load_graph  # the engine: a guest without models does not wait for it
+
+        return load_graph(preloads, graph, paths.resolve, place, require_gpu, say)
+
+    shared = SharedGraphs(load)
     for preload in preloads.values():
         for path in preload.paths:
             paths.resolve(path)  # a missing model is told before the guest starts
