@@ -65,7 +65,7 @@ def run_module(process: Config, module: Module, loader: str) -> None:
     process["args"] = [*args[: module.position], *guest]
 
 
-def add_mounts(config: Config, root: Root, rootfs: str, runtime: str, modules: str) -> None:
+def add_mounts(config: Config, root: Root, rootfs: str, runtime: str, compiled: str) -> None:
     """Add the runtime, the compiled modules and the guest's view of the root to a container's mounts.
 
     The guest's root is the container's once more, without /proc, /sys and /dev: /proc/self/mem of the program that confines it
@@ -75,7 +75,7 @@ def add_mounts(config: Config, root: Root, rootfs: str, runtime: str, modules: s
     volumes = [mount for mount in mounts if _is_the_guests(mount)]
     read_only = ["ro"] if (config.get("root") or {}).get("readonly") else []
     mounts.append(_bind(runtime, layout.RUNTIME, _READ_ONLY))
-    mounts.append(_bind(modules, layout.MODULES, [*_READ_ONLY, "noexec"]))
+    mounts.append(_bind(compiled, layout.MODULES, [*_READ_ONLY, "noexec"]))
     mounts.append(_bind(rootfs, layout.ROOT, ["nosuid", "nodev", "noexec", *read_only]))
     for mount in volumes:
         inside = root.resolve(str(mount["destination"]))

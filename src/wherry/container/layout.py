@@ -5,7 +5,7 @@ RUNTIME = HOME + "/runtime"  # interpreter, libraries, packages; read-only
 GPU = HOME + "/gpu"  # a driver, mounted by the engine (CDI) or by us
 ROOT = HOME + "/root"  # the container's files once more, without /proc, /sys and /dev: what the guest sees as /
 CACHE = HOME + "/cache"  # compiled modules; read-only
-MODULES = CACHE + "/wherry/cwasm"  # where Wherry looks for them below XDG_CACHE_HOME
+MODULES = CACHE + "/wherry"  # where Wherry looks for them below XDG_CACHE_HOME
 
 GPU_KIND = "docker.com/gpu"
 

@@ -72,7 +72,7 @@ def parse(argv: list[str]) -> Call:
     return Call(command, log, root, options, i)
 
 
-def edit_container(path: str, settings: Settings) -> None:
+def edit_container(path: str, settings: Settings, log: str = "") -> None:
     """Edit the bundle's config.json in place, if its entrypoint is Wasm.
 
     Raises InputError for a configuration that is none, NotFoundError for a module that is not in the container.
@@ -85,11 +85,18 @@ def edit_container(path: str, settings: Settings) -> None:
     root = Root(rootfs, mounts, folder)
     module = bundle.find_module(process, root)
     if module is not None:
-        from wherry.container import devices  # an ordinary container needs none
+        from wherry.container import devices, modules  # an ordinary container needs neither
 
         devices.inject(config, settings.device_requests, settings.spec_folders)
+        try:
+            compiled = modules.folder_for(
+                module.handle, settings.modules, settings.runtime, settings.loader, settings.lower, config
+            )
+        except (WherryError, OSError) as error:
+            _report(log, "warning", f"{module.path}: not compiled ahead, so its container does: {error}")
+            compiled = modules.empty_folder(settings.modules)
         bundle.run_module(process, module, settings.loader)
-        bundle.add_mounts(config, root, rootfs, settings.runtime, settings.modules)
+        bundle.add_mounts(config, root, rootfs, settings.runtime, compiled)
         _replace(path, config)
 
 
@@ -120,15 +127,15 @@ def main() -> NoReturn:
         argv = _edited(argv, call, settings)
         os.execv(settings.lower, [settings.lower, *argv])
     except WherryError as error:
-        _report(call.log, error.message + (f" (hint: {error.hint})" if error.hint else ""))
+        _report(call.log, "error", error.message + (f" (hint: {error.hint})" if error.hint else ""))
     except OSError as error:
-        _report(call.log, f"{error.filename or settings_file}: {error.strerror or error}")
+        _report(call.log, "error", f"{error.filename or settings_file}: {error.strerror or error}")
     sys.exit(1)
 
 
 def _edited(argv: list[str], call: Call, settings: Settings) -> list[str]:
     if call.command in ("create", "run"):
-        edit_container(os.path.join(call.options.get("--bundle") or os.getcwd(), "config.json"), settings)
+        edit_container(os.path.join(call.options.get("--bundle") or os.getcwd(), "config.json"), settings, call.log)
     elif call.command == "exec" and call.rest < len(argv):
         root = _running(argv[call.rest], call, settings)
         if root is not None and "--process" in call.options:
@@ -185,13 +192,13 @@ def _replace(path: str, data: dict[str, Any]) -> None:
     os.replace(temporary, path)
 
 
-def _report(log: str, message: str) -> None:
+def _report(log: str, level: str, message: str) -> None:
     text = f"wherry: {message}"
     sys.stderr.write(text + "\n")
     if log:
         import time
 
-        line = json.dumps({"level": "error", "msg": text, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
+        line = json.dumps({"level": level, "msg": text, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
         with open(log, "a") as file:
             file.write(line + "\n")
 
