@@ -31,7 +31,10 @@ ALLOWED: dict[str, set[str]] = {
 # Library -> the one folder that imports it. numpy is everybody's.
 OWNERS = {
     "av": "audio",
+    "backports": "oci",
     "click": "cli",
+    "deflate": "oci",
+    "httpx2": "oci",
     "llvmlite": "kernels",
     "rich": "cli",
     "safetensors": "weights",

@@ -3,6 +3,7 @@
 oci-layout  index.json      names -> manifests; replaced whole, under the lock `index.lock`
 blobs/sha256/HEX            written aside, synced, then renamed: a blob that is there is whole
 partial/sha256-HEX          a download that may go on; one process at a time has it
+layers/DIFF-ID.gzip         which blob a plain tar became: it need not be compressed again
 incoming/                   files being written; what a killed process left is swept by the next that is alone
 use.lock                    shared: somebody reads or adds blobs; exclusive: nobody does, and blobs may be removed
 """
@@ -20,6 +21,7 @@ from typing import IO, BinaryIO
 from wherry.errors import FormatError, InputError, NotFoundError
 from wherry.oci.digest import CHUNK, Digest, Readable, Verified
 from wherry.oci.durable import locked_file, settle, write_piece
+from wherry.oci.fields import Fields, to_json
 from wherry.oci.image import INDEXES, MANIFESTS, MAX_MANIFEST, Descriptor, Index, Manifest, parse_document
 from wherry.oci.reference import Reference
 
@@ -54,7 +56,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in ("blobs/sha256", "blobs/sha512", "partial", "incoming"):
+        for name in ("blobs/sha256", "blobs/sha512", "partial", "layers", "incoming"):
             (root / name).mkdir(parents=True, exist_ok=True)
         if not (root / "oci-layout").is_file():
             self._replace(root / "oci-layout", _LAYOUT)
@@ -121,12 +123,30 @@ class Store:
     @contextmanager
     def partial(self, descriptor: Descriptor) -> Iterator["PartialBlob"]:
         """What is there of a download; waits while another process or thread has it. It stays unless committed."""
-        path = self.root / "partial" / f"{descriptor.digest.algorithm}-{descriptor.digest.hex}"
+        path = self._partial_path(descriptor.digest)
         with self.hold(), locked_file(path) as file:
             part = PartialBlob(self, file, path, descriptor)
             if part.complete:
                 path.unlink()  # ours by the lock, and empty
             yield part
+
+    def partial_size(self, digest: Digest) -> int:
+        """Bytes that are there of a download."""
+        try:
+            return self._partial_path(digest).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def recall(self, key: str) -> Descriptor | None:
+        """What was remembered under `key`, where its blob is still here. Raises FormatError where the note is damaged."""
+        path = self.root / "layers" / key
+        if not path.is_file():
+            return None
+        descriptor = Descriptor.read(Fields.parse(path.read_bytes(), str(path)))
+        return descriptor if self.has(descriptor.digest) else None
+
+    def remember(self, key: str, descriptor: Descriptor) -> None:
+        self._replace(self.root / "layers" / key, to_json(descriptor.to_json()))
 
     # -- names
 
@@ -224,9 +244,15 @@ class Store:
             size = sum(file.stat().st_size for file in gone)
             for file in gone:
                 file.unlink()
+            for note in (self.root / "layers").iterdir():
+                if self.recall(note.name) is None:
+                    note.unlink()
             return Pruned(len(gone), size)
 
     # -- inside
+
+    def _partial_path(self, digest: Digest) -> Path:
+        return self.root / "partial" / f"{digest.algorithm}-{digest.hex}"
 
     def _open(self, digest: Digest) -> BinaryIO:
         try:
