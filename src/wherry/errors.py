@@ -3,6 +3,7 @@
 WherryError
 ├── InputError          a value, option or field from outside is wrong            400  invalid argument   2
 │   ├── FormatError     a file is truncated, lies about itself or is not supported 400  invalid encoding   3
+│   ├── UnsupportedError   a call that exists, but not for this kind of model      400  unsupported        2
 │   └── TooLargeError   more than a limit allows                                   413  too large          3
 ├── NotFoundError       a file, model, graph or device that does not exist         404  not found          4
 ├── DeviceError         the adapter is missing, lost, or refuses                   503  runtime error      5
@@ -19,7 +20,7 @@ kind of an error is never read back from its text.
 from typing import ClassVar
 
 # Errno values of wasi_ephemeral_nn (wasm/nn/wasi_ephemeral_nn.witx).
-_INVALID_ARGUMENT, _INVALID_ENCODING, _RUNTIME_ERROR, _TOO_LARGE, _NOT_FOUND = 1, 2, 5, 7, 8
+_INVALID_ARGUMENT, _INVALID_ENCODING, _RUNTIME_ERROR, _UNSUPPORTED, _TOO_LARGE, _NOT_FOUND = 1, 2, 5, 6, 7, 8
 
 
 class WherryError(Exception):
@@ -44,6 +45,10 @@ class InputError(WherryError):
 
 class FormatError(InputError):
     nn_errno, exit_code = _INVALID_ENCODING, 3
+
+
+class UnsupportedError(InputError):
+    nn_errno = _UNSUPPORTED
 
 
 class TooLargeError(InputError):

@@ -26,12 +26,13 @@ from wherry.wasm.nn import core
 from wherry.wasm.nn.backend import BurnSpeech
 from wherry.wasm.nn.graph import SharedGraphs, Tensor
 from wherry.wasm.sockets import NetworkPolicy
+from wherry.wasm.stop import Check
 
 
 class Echo:
     """A graph that says how many samples it was given and their sum: what went in can be told from what came out."""
 
-    def compute(self, inputs: dict[int, Tensor]) -> dict[int, bytes]:
+    def compute(self, inputs: dict[int, Tensor], check: Check) -> dict[int, bytes]:
         from wherry.errors import InputError
 
         if 0 not in inputs:
@@ -41,6 +42,9 @@ class Echo:
             raise InputError("input 0: found another size, expected F32")
         samples = np.frombuffer(tensor.data, "<f4")
         return {0: f"{len(samples)} samples, sum {samples.sum():g}".encode()}
+
+    def configured(self, config: bytes) -> "Echo":
+        return self
 
 
 def find_echo(name: str) -> Echo:
@@ -68,7 +72,7 @@ ERRNOS = {
     "name outside memory": 3,
     "endless name": 1,
     "result outside memory": 3,
-    "bytes as model": 1,
+    "bytes as model": 6,
     "unknown context": 1,
     "unknown graph handle": 1,
     "graph used after unload": 1,

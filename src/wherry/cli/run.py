@@ -1,21 +1,23 @@
 """`wherry run`."""
 
+import atexit
 import contextlib
 import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from wherry.errors import InputError, StoppedError
+from wherry.errors import GuestError, InputError, StoppedError
 from wherry.wasm.host import Guest, GuestOptions, Mount
 
 _RUNTIMES = ("io.containerd.wasmedge.v1", "io.containerd.wherry.v1", "wasmedge", "wherry")
 _PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm")
 _ANY_GPU = "docker.com/gpu=webgpu"
-_GRACE_SECONDS = 2.0  # from a signal until the guest is left behind
+_GRACE_SECONDS = 2.0  # from a signal or the deadline until the guest is left behind
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -93,6 +95,11 @@ def run(
 
         return load_graph(preloads, graph, paths.resolve, place, require_gpu, say)
 
+    def load_passed(builders: Sequence[bytes], encoding: int, target: int) -> Graph:
+        from wherry.wasm.nn.backend import load_bytes
+
+        return load_bytes(builders, encoding, target, paths.resolve_mounted, place, require_gpu, say)
+
     shared = SharedGraphs(load)
     for preload in preloads.values():
         for path in preload.paths:
@@ -105,7 +112,7 @@ def run(
         memory_bytes=_size(memory) if memory else 1 << 32,
         timeout=timeout,
     )
-    guest = Guest(file, options, shared.find, cache=default_cache(), say=say)
+    guest = Guest(file, options, shared.find, load_graph=load_passed, cache=default_cache(), say=say)
     return _run(guest)
 
 
@@ -122,27 +129,32 @@ def _run(guest: Guest) -> int:
 
     def stop(number: int, frame: object) -> None:
         stopped.append(number)
-        with contextlib.suppress(OSError):  # it has ended at this very moment
-            guest.stop(f"stopped by {signal.Signals(number).name}")
+        guest.stop(f"stopped by {signal.Signals(number).name}")
 
     thread = threading.Thread(target=work, name="guest", daemon=True)
     with contextlib.ExitStack() as stack:
         for number in (signal.SIGINT, signal.SIGTERM):
             stack.callback(signal.signal, number, signal.signal(number, stop))
         thread.start()
-        while thread.is_alive() and not stopped:
+        while thread.is_alive() and not guest.stopping:
             thread.join(0.2)
         thread.join(_GRACE_SECONDS)
-    if stopped and thread.is_alive():
-        # A model computes for the guest and cannot be interrupted. Nothing is left to save, and the user wants to leave.
-        sys.stdout.flush()
-        os._exit(128 + stopped[0])
-    result = outcome[0]
+    # Without an outcome it waits where nothing wakes it: for whoever opens the other end of a named pipe.
+    result = outcome[0] if outcome else StoppedError("the guest was left behind, in a call that does not end")
+    if thread.is_alive() or guest.left_work:
+        # Native code that runs while Python goes would crash: leave without it. Nothing is left to save.
+        atexit.register(_leave, 128 + stopped[0] if stopped else GuestError.exit_code)
     if isinstance(result, StoppedError) and stopped:
         return 128 + stopped[0]
     if isinstance(result, BaseException):
         raise result
     return result
+
+
+def _leave(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _variable(text: str) -> tuple[str, str]:

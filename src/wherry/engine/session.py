@@ -29,7 +29,7 @@ _PADDING = 30 * SAMPLE_RATE  # silence after the end: the last window is whole
 
 @dataclass(frozen=True)
 class Whisper:
-    """A Whisper model ready to transcribe. Safe for several threads: they take turns, in order."""
+    """A Whisper model ready to transcribe. Safe for several threads: they take turns, in order, window by window."""
 
     name: str
     device: str  # what it runs on, for people
@@ -41,9 +41,12 @@ class Whisper:
     def dims(self) -> WhisperDims:
         return self.network.dims
 
-    def transcribe(self, audio: Floats | Path, options: TranscribeOptions | None = None) -> Transcript:
+    def transcribe(
+        self, audio: Floats | Path, options: TranscribeOptions | None = None, check: Callable[[], None] = lambda: None
+    ) -> Transcript:
         """audio: samples (n,) float32 at 16 kHz in [-1, 1], or an audio file -> its transcript.
 
+        `check` is called before each window of 30 s; what it raises ends the work there.
         Raises InputError for an option or sample that cannot be, FormatError for a file without audio.
         """
         options = options or TranscribeOptions()
@@ -60,7 +63,12 @@ class Whisper:
             language = self._language(mel, options)
             tokenizer = self.tokenizer.using(language, options.task)
             frames = min(samples // (SAMPLE_RATE // FRAMES_PER_SECOND), len(mel) - N_FRAMES)
-            transcript = transcribe_mel(self.network, tokenizer, mel, frames, options)
+
+            def before_window() -> None:
+                self.turns.pass_on()
+                check()
+
+            transcript = transcribe_mel(self.network, tokenizer, mel, frames, options, before_window)
         return replace(transcript, duration=samples / SAMPLE_RATE)
 
     def detect_language(self, audio: Floats) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """A recording of any length to a transcript, window by window (openai-whisper, transcribe.py)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,14 +42,22 @@ def check_options(options: TranscribeOptions) -> None:
 
 
 def transcribe_mel(
-    network: Network, tokenizer: WhisperTokenizer, mel: Floats, content_frames: int, options: TranscribeOptions
+    network: Network,
+    tokenizer: WhisperTokenizer,
+    mel: Floats,
+    content_frames: int,
+    options: TranscribeOptions,
+    before_window: Callable[[], None],
 ) -> Transcript:
-    """mel (content_frames + padding, n_mels) -> the transcript; `tokenizer` already speaks the language and task."""
+    """mel (content_frames + padding, n_mels) -> the transcript; `tokenizer` already speaks the language and task.
+
+    `before_window` is called where nothing is left on the device that the next window needs; what it raises ends the work.
+    """
     start = min(round(options.clip_start * FRAMES_PER_SECOND), content_frames)
     stop = content_frames
     if options.clip_seconds is not None:
         stop = min(stop, start + round(options.clip_seconds * FRAMES_PER_SECOND))
-    work = _Work(network, tokenizer, mel[:stop], options, np.random.default_rng(options.seed))
+    work = _Work(network, tokenizer, mel[:stop], options, np.random.default_rng(options.seed), before_window)
     prompt = tokenizer.encode(" " + options.initial_prompt.strip()) if options.initial_prompt else []
     segments: list[Segment] = []
     spoken: list[int] = []
@@ -73,6 +81,7 @@ class _Work:
     mel: Floats  # (frames, n_mels), up to where the transcript stops
     options: TranscribeOptions
     random: np.random.Generator
+    before_window: Callable[[], None]
 
     def in_turn(self, start: int, stop: int, prompt: list[int]) -> Iterator[list[Segment]]:
         """Each window starts where the speech of the one before ended, and reads its text."""
@@ -81,6 +90,7 @@ class _Work:
         reset_at = 0  # the prompt of a window starts here in `history`
         last_speech = 0.0  # seconds: where the last segment ended
         while seek < stop:
+            self.before_window()
             frames = min(N_FRAMES, stop - seek)
             sound = self.network.listen(self._window(seek, frames)[None])
             result = self._with_fallback(sound, 1, [history[reset_at:]])[0]
@@ -108,6 +118,7 @@ class _Work:
         spans = list(_cut_at_pauses(self.mel, start, stop))
         last_speech = 0.0
         for at in range(0, len(spans), self.options.batch_size):
+            self.before_window()
             batch = spans[at : at + self.options.batch_size]
             sound = self.network.listen(np.stack([self._window(seek, frames) for seek, frames in batch]))
             results = self._with_fallback(sound, len(batch), [prompt] * len(batch))

@@ -6,31 +6,33 @@ not have gone wrong is kept on this guest and raised when it has ended.
 """
 
 import ctypes
-import socket
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import wasmtime
 
 from wherry.errors import GuestError, InputError, NotFoundError, StoppedError
-from wherry.wasm import sockets
-from wherry.wasm.memory import GuestFault, GuestMemory
-from wherry.wasm.module import load_module, new_engine
+from wherry.wasm import descriptors, sockets
+from wherry.wasm.descriptors import Descriptors
+from wherry.wasm.errno import FAULT, IO, NOSYS
+from wherry.wasm.memory import PAGE_BYTES, GuestFault, GuestMemory
+from wherry.wasm.module import load_module, new_engine, reason_of
 from wherry.wasm.nn import core
-from wherry.wasm.nn.graph import Graph, Graphs
+from wherry.wasm.nn.graph import Graph, Graphs, LoadGraph
 from wherry.wasm.sockets import NetworkPolicy, Sockets
+from wherry.wasm.stop import Stop
 
 _PREVIEW1 = "wasi_snapshot_preview1"
 _NN = "wasi_ephemeral_nn"
 _LOGGING = "wasi:logging/logging"
-# Preview1 calls that may name a socket: ours first, wasmtime's for every other descriptor.
-_SHARED = ("fd_close", "fd_fdstat_get", "fd_fdstat_set_flags", "fd_read", "fd_write")
 _LEVELS = ("trace", "debug", "info", "warn", "error", "critical")
 _MAX_LOG_BYTES = 1 << 16
-_MAX_STACK = 1 << 20
+_LOG_SIGNATURE = ("i32",) * 5
+_MAX_TABLES, _MAX_TABLE_ELEMENTS = 4, 1 << 18  # of 8 bytes on the host
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Mount:
 class GuestOptions:
     """What a guest is given; nothing else of the host is visible to it.
 
-    memory_bytes   the most linear memory it may have
+    memory_bytes   the most linear memory it may have; the host keeps as much again for it, in tensors and models
     timeout        seconds of wall clock, None for no limit
     """
 
@@ -62,7 +64,11 @@ class GuestOptions:
 
 
 class Guest:
-    """One module, ready to run once. `find_graph` gives wasi-nn graphs by name, `say` takes lines for the log."""
+    """One module, ready to run once.
+
+    `find_graph` gives wasi-nn graphs by name, `load_graph` makes them of the bytes that a guest passes (None: it may not),
+    `say` takes lines for the log.
+    """
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class Guest:
         options: GuestOptions,
         find_graph: Callable[[str], Graph],
         *,
+        load_graph: LoadGraph | None = None,
         cache: Path | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -77,10 +84,15 @@ class Guest:
         self._options = options
         self._say = say
         self._engine = new_engine()
-        self._module = load_module(self._engine, path, cache)
-        self._wake, woken = socket.socketpair()
-        self._sockets = Sockets(options.network, woken)
-        self._nn = core.CoreNN(Graphs(find_graph), say)
+        self._module = load_module(self._engine, path, cache, say)
+        self._stop = Stop()
+        streams = {0: 0, 1: 1, 2: 2} if options.inherit_stdio else {}
+        for number, file in ((1, options.stdout_file), (2, options.stderr_file)):
+            if file is not None:
+                streams.pop(number, None)
+        self._sockets = Sockets(options.network, self._stop, streams)
+        self._descriptors = Descriptors(self._stop, self._sockets, streams)
+        self._nn = core.CoreNN(Graphs(find_graph, load_graph, options.memory_bytes), self._stop.run, say)
         self._shim: Any = None
         self._fault: BaseException | None = None
         self._reason = ""
@@ -89,7 +101,17 @@ class Guest:
         """End the guest from any thread: its code is interrupted, and its waiting calls return."""
         self._reason = self._reason or reason
         self._engine.increment_epoch()  # first: a call that wakes must not return into a guest that may run on
-        self._wake.send(b"!")
+        self._stop.give()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to end, by `stop` or by its deadline."""
+        return self._stop.given
+
+    @property
+    def left_work(self) -> bool:
+        """Whether a model still computes for the guest, which has been stopped: nobody waits for it, but it has a thread."""
+        return self._stop.left_work
 
     def run(self) -> int:
         """Run `_start` to its end -> the guest's exit code.
@@ -103,6 +125,8 @@ class Guest:
             timer.daemon = True
             timer.start()
         try:
+            if self._reason:  # stopped before it began: its epoch is past what the store counts from
+                raise self._ended(GuestError(""))
             start = self._instantiate(store)
             start(store)
             code = 0
@@ -114,7 +138,9 @@ class Guest:
             if timer is not None:
                 timer.cancel()
             self._sockets.close_all()
-            self._sockets.woken.close()
+            self._stop.close()
+            self._shim = None
+            store.close()  # now, not when the collector finds it: it holds the guest's memory and files
         if self._fault is not None:
             raise self._fault
         if self._reason:  # it ended by itself, after it was stopped
@@ -124,7 +150,7 @@ class Guest:
     def _store(self) -> wasmtime.Store:
         options = self._options
         store = wasmtime.Store(self._engine)
-        store.set_limits(memory_size=options.memory_bytes, table_elements=1 << 20, instances=8, tables=16, memories=8)
+        store.set_limits(options.memory_bytes, _MAX_TABLE_ELEMENTS, instances=2, tables=_MAX_TABLES, memories=1)
         store.set_epoch_deadline(1)
         wasi = wasmtime.WasiConfig()
         wasi.argv = list(options.argv) or [self._path.name]
@@ -148,58 +174,102 @@ class Guest:
         linker = wasmtime.Linker(self._engine)
         linker.define_wasi()
         linker.allow_shadowing = True
-        shared: list[tuple[str, wasmtime.FuncType]] = []
+        forwarded = self._define(linker)
         for item in self._module.imports:
-            name = item.name or ""
-            if not isinstance(item.type, wasmtime.FuncType):
-                raise InputError(f"{self._path}: found import {item.module}::{name} that is no function, expected functions")
-            if item.module == _PREVIEW1 and name in _SHARED:
-                linker.define_func(_PREVIEW1, name, item.type, self._shared_call(name), access_caller=True)
-                shared.append((name, item.type))
-            elif item.module == _PREVIEW1 and name.removesuffix("_v2") in sockets.ARITIES:
-                self._check(item.module, name, item.type, sockets.ARITIES[name.removesuffix("_v2")])
-                linker.define_func(_PREVIEW1, name, item.type, self._host_call(self._sockets.call, name), access_caller=True)
-            elif item.module == _NN and name in core.ARITIES:
-                self._check(item.module, name, item.type, (core.ARITIES[name],))
-                linker.define_func(_NN, name, item.type, self._host_call(self._nn.call, name), access_caller=True)
-            elif item.module == _LOGGING and name == "log":
-                linker.define_func(_LOGGING, name, item.type, self._log_call(), access_caller=True)
-        try:
-            exports = linker.instantiate(store, self._module).exports(store)
-        except wasmtime.WasmtimeError as error:
-            if "unknown import" in str(error):
-                missing = str(error).split("unknown import:")[-1].strip().splitlines()[0]
-                raise InputError(f"{self._path}: found import {missing}, which Wherry does not provide") from error
-            raise
-        start = exports.get("_start")
-        if not isinstance(start, wasmtime.Func):
+            try:
+                linker.get(store, item.module, item.name or "")
+            except wasmtime.WasmtimeError as error:
+                what = f"{item.module}::{item.name}"
+                raise InputError(f"{self._path}: found import {what}, which Wherry does not provide") from error
+        self._check_memory()
+        kinds = [item.type for item in self._module.exports if item.name == "_start"]
+        if not any(isinstance(kind, wasmtime.FuncType) and not kind.params for kind in kinds):
             raise InputError(f"{self._path}: found no function _start, expected a command module (wasm32-wasip1)")
+        exports = linker.instantiate(store, self._module).exports(store)
         memory = exports.get("memory")
-        if shared and isinstance(memory, wasmtime.Memory):
-            self._shim = self._make_shim(store, memory, shared)
-        return start
+        if isinstance(memory, wasmtime.Memory) and memory.data_len(store):
+            self._shim = self._make_shim(store, memory, forwarded)
+            self._sockets.clock_offset = self._shim["now"](store) - time.monotonic_ns()
+        return cast(wasmtime.Func, exports["_start"])
 
-    def _make_shim(self, store: wasmtime.Store, memory: wasmtime.Memory, shared: list[tuple[str, wasmtime.FuncType]]) -> Any:
-        """wasmtime's own fd calls look for `memory` on whoever calls them: this module lends them the guest's."""
-        lines = ['(module (import "guest" "memory" (memory 0)) (export "memory" (memory 0))']
-        for name, kind in shared:
+    def _define(self, linker: wasmtime.Linker) -> list[str]:
+        """Our functions over wasmtime's -> those of preview1 that are wasmtime's for files."""
+        forwarded: list[str] = []
+        for item in self._module.imports:
+            name, kind = item.name or "", item.type
+            if not isinstance(kind, wasmtime.FuncType):
+                raise InputError(f"{self._path}: found import {item.module}::{name} that is no function, expected functions")
+            function: Callable[..., int | None]
+            if item.module == _PREVIEW1 and name in descriptors.SIGNATURES:
+                self._check(item.module, name, kind, [descriptors.SIGNATURES[name]])
+                function = self._descriptor_call(name)
+                forwarded.append(name)
+            elif item.module == _PREVIEW1 and name.removesuffix("_v2") in sockets.ARITIES:
+                arities = sockets.ARITIES[name.removesuffix("_v2")]
+                self._check(item.module, name, kind, [("i32",) * arity for arity in arities])
+                function = self._host_call(self._sockets.call, name)
+            elif item.module == _NN and name in core.ARITIES:
+                self._check(item.module, name, kind, [("i32",) * core.ARITIES[name]])
+                function = self._host_call(self._nn.call, name)
+            elif item.module == _LOGGING and name == "log":
+                self._check(item.module, name, kind, [_LOG_SIGNATURE], results=())
+                function = self._log_call()
+            else:
+                continue
+            linker.define_func(item.module, name, kind, function, access_caller=True)
+        return forwarded
+
+    def _check(
+        self,
+        module: str,
+        name: str,
+        kind: wasmtime.FuncType,
+        expected: Sequence[tuple[str, ...]],
+        results: tuple[str, ...] = ("i32",),
+    ) -> None:
+        """A host function that is called with other arguments than it has would raise into the guest."""
+        found = tuple(map(str, kind.params))
+        if found not in expected or tuple(map(str, kind.results)) != results:
+            wanted = " or ".join(f"({' '.join(each)})" for each in expected)
+            raise InputError(
+                f"{self._path}: import {module}::{name}: found ({' '.join(found)}) -> ({' '.join(map(str, kind.results))}), "
+                f"expected {wanted} -> ({' '.join(results)})"
+            )
+
+    def _check_memory(self) -> None:
+        limit = self._options.memory_bytes
+        for item in self._module.exports:
+            if isinstance(item.type, wasmtime.MemoryType) and (needed := item.type.limits.min * PAGE_BYTES) > limit:
+                raise GuestError(
+                    f"{self._path}: memory: found a limit of {limit} bytes, expected at least {needed}",
+                    hint="raise the limit with --memory",
+                )
+
+    def _make_shim(self, store: wasmtime.Store, memory: wasmtime.Memory, names: Sequence[str]) -> Any:
+        """wasmtime's own calls look for `memory` on whoever calls them: this module lends them the guest's.
+
+        `now` is the guest's monotonic clock in nanoseconds; it leaves the memory as it was.
+        """
+        clock = ("i32", "i64", "i32")
+        lines = [
+            '(module (import "guest" "memory" (memory 0)) (export "memory" (memory 0))',
+            f'(import "{_PREVIEW1}" "clock_time_get" (func $clock {_signature(clock)}))',
+        ]
+        signatures = {name: descriptors.SIGNATURES[name] for name in names}
+        for name, kind in signatures.items():
             lines.append(f'(import "{_PREVIEW1}" "{name}" (func ${name} {_signature(kind)}))')
-        for name, kind in shared:
-            arguments = " ".join(f"local.get {i}" for i in range(len(kind.params)))
+        lines.append(
+            '(func (export "now") (result i64) (local $kept i64) (local.set $kept (i64.load (i32.const 0))) '
+            "(drop (call $clock (i32.const 1) (i64.const 0) (i32.const 0))) (i64.load (i32.const 0)) "
+            "(i64.store (i32.const 0) (local.get $kept)))"
+        )
+        for name, kind in signatures.items():
+            arguments = " ".join(f"local.get {i}" for i in range(len(kind)))
             lines.append(f'(func (export "{name}") {_signature(kind)} {arguments} call ${name})')
         linker = wasmtime.Linker(self._engine)
         linker.define_wasi()
         linker.define(store, "guest", "memory", memory)
         return linker.instantiate(store, wasmtime.Module(self._engine, "\n".join([*lines, ")"]))).exports(store)
-
-    def _check(self, module: str, name: str, kind: wasmtime.FuncType, arities: tuple[int, ...]) -> None:
-        i32 = all(str(p) == "i32" for p in [*kind.params, *kind.results])
-        if len(kind.params) not in arities or len(kind.results) != 1 or not i32:
-            expected = " or ".join(map(str, arities))
-            raise InputError(
-                f"{self._path}: import {module}::{name}: found {len(kind.params)} parameters, expected {expected} of i32 and "
-                "an i32 result"
-            )
 
     # -- host functions: no exception may leave them
 
@@ -208,35 +278,23 @@ class Guest:
             try:
                 return call(name, _memory_of(caller), arguments)
             except GuestFault:
-                return sockets.FAULT
+                return FAULT
             except BaseException as error:  # noqa: BLE001 - kept, and raised when the guest has ended
                 return self._broken(error)
 
         return function
 
-    def _shared_call(self, name: str) -> Callable[..., int]:
-        ours = self._sockets
+    def _descriptor_call(self, name: str) -> Callable[..., int]:
+        def function(caller: wasmtime.Caller, *arguments: int) -> int:
+            def forward(*same: int) -> int:
+                return int(self._shim[name](caller, *same)) if self._shim is not None else NOSYS
 
-        def function(caller: wasmtime.Caller, fd: int, *rest: int) -> int:
             try:
-                if fd not in ours.table:
-                    return int(self._shim[name](caller, fd, *rest)) if self._shim is not None else sockets.NOSYS
-                memory = _memory_of(caller)
-                match name:
-                    case "fd_close":
-                        return ours.close(fd)
-                    case "fd_fdstat_get":
-                        return ours.status(memory, fd, rest[0])
-                    case "fd_fdstat_set_flags":
-                        return ours.set_flags(fd, rest[0])
-                    case "fd_read":
-                        return ours.call("read", memory, (fd, *rest))
-                    case _:
-                        return ours.call("write", memory, (fd, *rest))
+                return self._descriptors.call(name, _memory_of(caller), forward, arguments)
             except GuestFault:
-                return sockets.FAULT
+                return FAULT
             except (wasmtime.Trap, wasmtime.WasmtimeError):
-                return sockets.FAULT  # a pointer outside memory traps in wasmtime's own call
+                return FAULT  # a pointer outside memory traps in wasmtime's own call
             except BaseException as error:  # noqa: BLE001 - kept, and raised when the guest has ended
                 return self._broken(error)
 
@@ -260,7 +318,7 @@ class Guest:
         """A defect of the host, not of the guest: end the guest, and tell."""
         self._fault = self._fault or error
         self.stop("a defect of the host")
-        return sockets.IO
+        return IO
 
     def _ended(self, error: Exception) -> Exception:
         if self._fault is not None:
@@ -271,14 +329,9 @@ class Guest:
             )
         if self._reason:
             return StoppedError(f"{self._path}: {self._reason}")
-        if isinstance(error, InputError):
-            return error
         code = getattr(error, "trap_code", None)
-        what = code.name.lower().replace("_", " ") if code is not None else str(error).strip().splitlines()[0]
-        hint = ""
-        if "memory" in str(error) and code is None:
-            hint = "raise the limit with --memory"
-        return GuestError(f"{self._path}: the guest trapped: {what}", hint=hint)
+        what = f"trapped: {code.name.lower().replace('_', ' ')}" if code is not None else f"failed: {reason_of(error)}"
+        return GuestError(f"{self._path}: the guest {what}")
 
 
 def _memory_of(caller: wasmtime.Caller) -> GuestMemory:
@@ -288,7 +341,5 @@ def _memory_of(caller: wasmtime.Caller) -> GuestMemory:
     return GuestMemory(lambda: (ctypes.addressof(memory.data_ptr(caller).contents), memory.data_len(caller)))
 
 
-def _signature(kind: wasmtime.FuncType) -> str:
-    parameters = " ".join(str(p) for p in kind.params)
-    results = " ".join(str(r) for r in kind.results)
-    return f"(param {parameters})" + (f" (result {results})" if results else "")
+def _signature(parameters: Sequence[str]) -> str:
+    return f"(param {' '.join(parameters)}) (result i32)"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 U32 = 0xFFFF_FFFF
 MAX_IOVECS = 1024
+PAGE_BYTES = 1 << 16
 
 
 class GuestFault(Exception):

@@ -5,36 +5,46 @@ socket and on the guest's wake-up socket together, so that a stop or a deadline 
 """
 
 import errno
-import select
+import os
 import socket
 import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from wherry.wasm.errno import (
+    ACCES,
+    AFNOSUPPORT,
+    AIAGAIN,
+    AIMEMORY,
+    AINONAME,
+    BADF,
+    FAULT,
+    INVAL,
+    MFILE,
+    SUCCESS,
+    of_host,
+    of_number,
+)
 from wherry.wasm.memory import GuestFault, GuestMemory
+from wherry.wasm.stop import FAILED, HUNG_UP, READ, WRITE, Stop
 
-SUCCESS, ACCES, AGAIN, BADF, FAULT, INTR, INVAL, IO, MFILE, NOSYS, NOTSUP = 0, 2, 6, 8, 21, 27, 28, 29, 33, 52, 58
-# Host errno -> WASI errno, for what sockets report.
-_ERRNO = {
-    errno.EACCES: ACCES, errno.EPERM: 63, errno.EADDRINUSE: 3, errno.EADDRNOTAVAIL: 4, errno.EAFNOSUPPORT: 5,
-    errno.EAGAIN: AGAIN, errno.EALREADY: 7, errno.EBADF: BADF, errno.ECONNABORTED: 13, errno.ECONNREFUSED: 14,
-    errno.ECONNRESET: 15, errno.EDESTADDRREQ: 17, errno.EHOSTUNREACH: 23, errno.EINPROGRESS: 26, errno.EINTR: INTR,
-    errno.EINVAL: INVAL, errno.EISCONN: 30, errno.EMFILE: MFILE, errno.EMSGSIZE: 35, errno.ENETUNREACH: 40,
-    errno.ENOBUFS: 42, errno.ENOTCONN: 53, errno.EOPNOTSUPP: NOTSUP, errno.EPIPE: 64, errno.ETIMEDOUT: 73,
-}  # fmt: skip
-_FIRST_FD = 1 << 10  # above any descriptor of files
-_MAX_SOCKETS = 1024
+_FIRST_FD, _LAST_FD = 1 << 10, (1 << 30) - 1  # above any descriptor of files, below any that looks negative
+_MAX_SOCKETS = 512  # the host's own limit is often 1024 descriptors for all guests
 _MAX_TRANSFER = 1 << 20  # bytes moved by one call
 _MAX_SUBSCRIPTIONS = 4096
+_MAX_PORT = 0xFFFF
 _FAMILIES = {1: socket.AF_INET, 2: socket.AF_INET6}
 _KINDS = {1: socket.SOCK_DGRAM, 2: socket.SOCK_STREAM}
 _OPTIONS = {
     0: socket.SO_REUSEADDR, 1: socket.SO_TYPE, 2: socket.SO_ERROR, 4: socket.SO_BROADCAST, 5: socket.SO_SNDBUF,
     6: socket.SO_RCVBUF, 7: socket.SO_KEEPALIVE,
 }  # fmt: skip
+_TYPE, _ERROR = 1, 2
 _NONBLOCK = 4
-_CLOCK, _READ, _WRITE = 0, 1, 2
+_PEEK = 1
+_CLOCK, _FD_READ, _FD_WRITE = 0, 1, 2
+_REALTIME, _MONOTONIC = 0, 1
 
 # Name -> how many arguments each version takes.
 ARITIES: Mapping[str, tuple[int, ...]] = {
@@ -66,12 +76,17 @@ class _Socket:
 
 @dataclass
 class Sockets:
-    """The sockets of one guest. `woken` is readable once the guest is to stop."""
+    """The sockets of one guest. `streams` maps its descriptors of the host's own streams to the host's.
+
+    clock_offset   nanoseconds from the host's monotonic clock to the guest's, which starts with the guest
+    """
 
     policy: NetworkPolicy
-    woken: socket.socket
+    stop: Stop
+    streams: Mapping[int, int] = field(default_factory=dict)
     table: dict[int, _Socket] = field(default_factory=dict)
-    next_fd: int = _FIRST_FD
+    clock_offset: int = 0
+    _next_fd: int = _FIRST_FD
 
     def call(self, name: str, memory: GuestMemory, arguments: tuple[int, ...]) -> int:
         """One call by its import's name -> errno."""
@@ -80,14 +95,10 @@ class Sockets:
             return int(getattr(self, "_" + method)(memory, *arguments))
         except GuestFault:
             return FAULT
-        except (BlockingIOError, InterruptedError):
-            return AGAIN
-        except TimeoutError:
-            return 73
         except (OverflowError, UnicodeError):
             return INVAL
         except OSError as error:
-            return _ERRNO.get(error.errno or 0, IO)
+            return of_host(error)
 
     def close_all(self) -> None:
         for each in self.table.values():
@@ -101,9 +112,11 @@ class Sockets:
         return SUCCESS
 
     def status(self, memory: GuestMemory, fd: int, out: int) -> int:
-        """fdstat: type stream socket, the true flags (a guest keeps them when it sets NONBLOCK), all rights."""
-        flags = 0 if self.table[fd].blocking else _NONBLOCK
-        memory.write(out, struct.pack("<BxHxxxxQQ", 6, flags, (1 << 64) - 1, (1 << 64) - 1))
+        """fdstat: stream (6) or datagram (5) socket, the true flags (a guest keeps them when it sets NONBLOCK), all rights."""
+        sock = self.table[fd]
+        kind = 6 if sock.host.type == socket.SOCK_STREAM else 5
+        flags = 0 if sock.blocking else _NONBLOCK
+        memory.write(out, struct.pack("<BxHxxxxQQ", kind, flags, (1 << 64) - 1, (1 << 64) - 1))
         return SUCCESS
 
     def set_flags(self, fd: int, flags: int) -> int:
@@ -120,7 +133,7 @@ class Sockets:
 
     def _sock_open(self, memory: GuestMemory, family: int, kind: int, out: int) -> int:
         if family not in _FAMILIES or kind not in _KINDS:
-            return 5 if family not in _FAMILIES else INVAL
+            return AFNOSUPPORT if family not in _FAMILIES else INVAL
         memory.set_u32(out, 0)
         made = socket.socket(_FAMILIES[family], _KINDS[kind])
         return self._add(memory, made, out)
@@ -128,12 +141,14 @@ class Sockets:
     def _sock_bind(self, memory: GuestMemory, fd: int, address: int, port: int) -> int:
         if (sock := self.table.get(fd)) is None:
             return BADF
-        wanted = (self._address(memory, sock, address), port & 0xFFFF)
+        wanted = (self._address(memory, sock, address), port)
+        if not 0 <= port <= _MAX_PORT:
+            return INVAL
         if self.policy.published is not None:
-            if wanted[1] not in self.policy.published:
+            if port not in self.policy.published:
                 return ACCES
-            wanted = self.policy.published[wanted[1]]
-            sock.port = port & 0xFFFF
+            wanted = self.policy.published[port]
+            sock.port = port
             if ":" not in wanted[0] and sock.family == socket.AF_INET6:
                 wanted = ("::" if wanted[0] == "0.0.0.0" else f"::ffff:{wanted[0]}", wanted[1])
         sock.host.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -151,7 +166,7 @@ class Sockets:
             return BADF
         flags, out = rest if len(rest) == 2 else (0, rest[0])
         memory.set_u32(out, 0)
-        self._wait(sock, select.POLLIN)
+        self._wait(sock, READ)
         made, _ = sock.host.accept()
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         result = self._add(memory, made, out)
@@ -162,13 +177,16 @@ class Sockets:
     def _sock_connect(self, memory: GuestMemory, fd: int, address: int, port: int) -> int:
         if (sock := self.table.get(fd)) is None:
             return BADF
+        host = self._address(memory, sock, address)
+        if not 0 <= port <= _MAX_PORT:
+            return INVAL
         if not self.policy.outgoing:
             return ACCES
-        code = sock.host.connect_ex((self._address(memory, sock, address), port & 0xFFFF))
+        code = sock.host.connect_ex((host, port))
         if code == errno.EINPROGRESS and sock.blocking:
-            self._wait(sock, select.POLLOUT)
+            self._wait(sock, WRITE)
             code = sock.host.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        return _ERRNO.get(code, IO) if code else SUCCESS
+        return of_number(code)
 
     def _sock_recv(self, memory: GuestMemory, fd: int, iovs: int, count: int, flags: int, out: int, flags_out: int | None) -> int:
         if (sock := self.table.get(fd)) is None:
@@ -177,9 +195,9 @@ class Sockets:
         pieces = [piece for piece in memory.iovecs(iovs, count) if piece[1]]
         if not pieces:
             return SUCCESS
-        self._wait(sock, select.POLLIN)
+        self._wait(sock, READ)
         start, length = pieces[0]  # a short read is a read
-        got = sock.host.recv_into(memory.writable(start, min(length, _MAX_TRANSFER)), 0, socket.MSG_PEEK if flags & 1 else 0)
+        got = sock.host.recv_into(memory.writable(start, min(length, _MAX_TRANSFER)), 0, socket.MSG_PEEK if flags & _PEEK else 0)
         memory.set_u32(out, got)
         if flags_out is not None:
             memory.set_u16(flags_out, 0)
@@ -193,8 +211,9 @@ class Sockets:
             memory.set_u16(outs[2], 0)
         memory.set_u32(out, 0)
         start, length = next(iter(memory.iovecs(iovs, count)), (0, 0))
-        self._wait(sock, select.POLLIN)
-        got, peer = sock.host.recvfrom_into(memory.writable(start, min(length, _MAX_TRANSFER)))
+        self._wait(sock, READ)
+        buffer = memory.writable(start, min(length, _MAX_TRANSFER))
+        got, peer = sock.host.recvfrom_into(buffer, 0, socket.MSG_PEEK if flags & _PEEK else 0)
         if peer:
             self._give_address(memory, sock, address, peer[0])
             if port_out is not None:
@@ -207,8 +226,8 @@ class Sockets:
             return BADF
         memory.set_u32(out, 0)
         data = memory.gather(iovs, count, _MAX_TRANSFER)
-        self._wait(sock, select.POLLOUT)
-        memory.set_u32(out, sock.host.send(data, socket.MSG_NOSIGNAL))
+        self._wait(sock, WRITE)
+        memory.set_u32(out, sock.host.send(data))
         return SUCCESS
 
     def _sock_send_to(
@@ -216,12 +235,15 @@ class Sockets:
     ) -> int:
         if (sock := self.table.get(fd)) is None:
             return BADF
+        memory.set_u32(out, 0)
+        host = self._address(memory, sock, address)
+        data = memory.gather(iovs, count, _MAX_TRANSFER)
+        if not 0 <= port <= _MAX_PORT:
+            return INVAL
         if not self.policy.outgoing:
             return ACCES
-        memory.set_u32(out, 0)
-        data = memory.gather(iovs, count, _MAX_TRANSFER)
-        self._wait(sock, select.POLLOUT)
-        memory.set_u32(out, sock.host.sendto(data, (self._address(memory, sock, address), port & 0xFFFF)))
+        self._wait(sock, WRITE)
+        memory.set_u32(out, sock.host.sendto(data, (host, port)))
         return SUCCESS
 
     def _sock_shutdown(self, memory: GuestMemory, fd: int, how: int) -> int:
@@ -238,7 +260,12 @@ class Sockets:
             return BADF
         if level != 0 or name not in _OPTIONS or memory.u32(size) < 4:
             return INVAL
-        memory.set_u32(value, sock.host.getsockopt(socket.SOL_SOCKET, _OPTIONS[name]) & 0xFFFF_FFFF)
+        found = sock.host.getsockopt(socket.SOL_SOCKET, _OPTIONS[name])
+        if name == _TYPE:
+            found = 2 if found == socket.SOCK_STREAM else 1
+        elif name == _ERROR:
+            found = of_number(found)
+        memory.set_u32(value, found & 0xFFFF_FFFF)
         memory.set_u32(size, 4)
         return SUCCESS
 
@@ -276,14 +303,18 @@ class Sockets:
     ) -> int:  # fmt: skip
         """Resolve into the list that the guest allocated: IPv4 stream addresses, at most `limit`."""
         memory.set_u32(count_out, 0)
-        if not self.policy.outgoing or not 0 < node_length <= 255 or not 0 <= service_length <= 32:
-            return ACCES if not self.policy.outgoing else INVAL
-        name = memory.read(node, node_length).rstrip(b"\0").decode()
+        if not 0 <= node_length <= 255 or not 0 <= service_length <= 32:
+            return INVAL
+        name = memory.read(node, node_length).rstrip(b"\0").decode() or None
         port = memory.read(service, service_length).rstrip(b"\0").decode() or None
+        if not self.policy.outgoing:
+            return ACCES
+        if limit < 1:
+            return AIMEMORY
         try:
-            found = socket.getaddrinfo(name, port, socket.AF_INET, socket.SOCK_STREAM)
-        except socket.gaierror:
-            return 2
+            found = self.stop.run(lambda check: socket.getaddrinfo(name, port, socket.AF_INET, socket.SOCK_STREAM))
+        except socket.gaierror as error:
+            return AIAGAIN if error.errno == socket.EAI_AGAIN else AINONAME
         entry = memory.u32(result)
         written = 0
         for _, _, _, _, (host, number, *_rest) in found[: max(0, min(limit, 16))]:
@@ -312,49 +343,51 @@ class Sockets:
         raw = memory.read(subscriptions, 48 * count)
         memory.writable(events, 32 * count)
         now = time.monotonic_ns()
-        poll = select.poll()
-        poll.register(self.woken, select.POLLIN)
         watched: dict[int, list[tuple[int, int]]] = {}
         clocks: list[tuple[int, int]] = []
         ready: list[bytes] = []
         for at in range(0, len(raw), 48):
             user, tag = struct.unpack_from("<QB", raw, at)
             if tag == _CLOCK:
-                clock, wait, flags = (
-                    struct.unpack_from("<I", raw, at + 16)[0],
-                    struct.unpack_from("<Q", raw, at + 24)[0],
-                    struct.unpack_from("<H", raw, at + 40)[0],
-                )
-                if flags & 1:  # an absolute time, of the clock it names
-                    wait = max(0, wait - (time.time_ns() if clock == 0 else now))
-                clocks.append((wait, user))
-            elif tag in (_READ, _WRITE):
+                wait = self._clock_wait(raw, at, now)
+                if wait is None:
+                    ready.append(_event(user, INVAL, tag, 0))
+                else:
+                    clocks.append((wait, user))
+            elif tag in (_FD_READ, _FD_WRITE):
                 fd = struct.unpack_from("<I", raw, at + 16)[0]
-                sock = self.table.get(fd)
-                if sock is not None:
-                    watched.setdefault(sock.host.fileno(), []).append((user, tag))
+                if fd in self.table:
+                    watched.setdefault(self.table[fd].host.fileno(), []).append((user, tag))
+                elif fd in self.streams and os.name != "nt":
+                    watched.setdefault(self.streams[fd], []).append((user, tag))
                 else:
                     ready.append(_event(user, BADF if fd >= _FIRST_FD else SUCCESS, tag, 1))
             else:
                 ready.append(_event(user, INVAL, tag, 0))
-        for number, wanted in watched.items():
-            mask = 0
-            for _, tag in wanted:
-                mask |= select.POLLIN if tag == _READ else select.POLLOUT
-            poll.register(number, mask)
+        masks = {number: sum({READ if tag == _FD_READ else WRITE for _, tag in wanted}) for number, wanted in watched.items()}
         timeout = 0 if ready else min((wait for wait, _ in clocks), default=None)
         # Rounded up: a clock must not fire early, or the guest spins.
-        found = poll.poll(None if timeout is None else min(-(-timeout // 1_000_000), 1 << 30))
+        found = self.stop.poll(masks, None if timeout is None else min(-(-timeout // 1_000_000), 1 << 30))
         for number, mask in found:
-            for user, tag in watched.get(number, []):
-                hung_up = bool(mask & (select.POLLHUP | select.POLLERR))
-                if hung_up or mask & (select.POLLIN if tag == _READ else select.POLLOUT):
-                    ready.append(_event(user, SUCCESS, tag, 1, 1 if mask & select.POLLHUP else 0))
+            for user, tag in watched[number]:
+                if mask & ((READ if tag == _FD_READ else WRITE) | HUNG_UP | FAILED):
+                    ready.append(_event(user, SUCCESS, tag, 1, 1 if mask & HUNG_UP else 0))
         elapsed = time.monotonic_ns() - now
         ready += [_event(user, SUCCESS, _CLOCK, 0) for wait, user in clocks if elapsed >= wait]
         memory.write(events, b"".join(ready))
         memory.set_u32(out, len(ready))
         return SUCCESS
+
+    def _clock_wait(self, raw: bytes, at: int, now: int) -> int | None:
+        """The clock subscription at `at` -> nanoseconds to wait; None for a clock that cannot be waited for."""
+        (clock,) = struct.unpack_from("<I", raw, at + 16)
+        (wait,) = struct.unpack_from("<Q", raw, at + 24)
+        (flags,) = struct.unpack_from("<H", raw, at + 40)
+        if clock not in (_REALTIME, _MONOTONIC):
+            return None
+        if not flags & 1:
+            return int(wait)
+        return max(0, int(wait) - (time.time_ns() if clock == _REALTIME else now + self.clock_offset))
 
     # -- helpers
 
@@ -363,20 +396,20 @@ class Sockets:
             made.close()
             return MFILE
         made.setblocking(False)  # waiting is `_wait`'s: it also hears a stop
-        memory.set_u32(out, self.next_fd)
-        self.table[self.next_fd] = _Socket(made, made.family)
-        self.next_fd += 1
+        while self._next_fd in self.table:  # only after it has wrapped around
+            self._next_fd = self._after(self._next_fd)
+        memory.set_u32(out, self._next_fd)
+        self.table[self._next_fd] = _Socket(made, made.family)
+        self._next_fd = self._after(self._next_fd)
         return SUCCESS
+
+    def _after(self, fd: int) -> int:
+        return fd + 1 if fd < _LAST_FD else _FIRST_FD
 
     def _wait(self, sock: _Socket, mask: int) -> None:
         """Until a blocking socket is ready. Raises InterruptedError when the guest is to stop."""
-        if not sock.blocking:
-            return
-        poll = select.poll()
-        poll.register(sock.host, mask)
-        poll.register(self.woken, select.POLLIN)
-        if any(number == self.woken.fileno() for number, _ in poll.poll()):
-            raise InterruptedError
+        if sock.blocking:
+            self.stop.wait(sock.host.fileno(), mask)
 
     def _address(self, memory: GuestMemory, sock: _Socket, record: int) -> str:
         """{buffer, length}: 4 bytes (IPv4), 16 (IPv6), or 128 that start with the family."""

@@ -2,21 +2,27 @@
 
 import io
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from wherry.audio.decode import decode_audio
+from wherry.audio.log_mel import SAMPLE_RATE
 from wherry.engine.session import Whisper, load_whisper
 from wherry.engine.transcript import TranscribeOptions
-from wherry.errors import FormatError, InputError, NotFoundError
+from wherry.errors import FormatError, InputError, NotFoundError, TooLargeError, UnsupportedError
 from wherry.wasm.nn.graph import Graph, Tensor
-from wherry.wasm.nn.preload import Preload, Resolve
+from wherry.wasm.nn.preload import ENCODINGS, TARGETS, Preload, Resolve
+from wherry.wasm.stop import Check
 
 Say = Callable[[str], None]
 _F32 = 1
-_MAX_SECONDS = 3 * 3600.0  # of sound in a guest's file: 700 MB of samples on the host
+_MAX_SECONDS = 3 * 3600.0  # of sound in one call: 700 MB of samples on the host
+_BY_PATH = b"preload:"  # a builder that names a file instead of being one
 
 
 @dataclass(frozen=True)
@@ -26,30 +32,45 @@ class BurnSpeech:
     whisper: Whisper
     options: TranscribeOptions
 
-    def compute(self, inputs: dict[int, Tensor]) -> dict[int, bytes]:
+    def compute(self, inputs: dict[int, Tensor], check: Check) -> dict[int, bytes]:
         tensor = _only_input(inputs, 0)
         samples = int(np.prod(tensor.dims, dtype=np.uint64)) if tensor.dims else 0
         if tensor.kind != _F32 or len(tensor.dims) not in (1, 2) or (len(tensor.dims) == 2 and tensor.dims[0] != 1):
             raise InputError(f"input 0: found type {tensor.kind} of {list(tensor.dims)}, expected F32 (1) of [1, samples]")
         if samples * 4 != len(tensor.data):
             raise InputError(f"input 0: found {len(tensor.data)} bytes, expected {samples * 4} for {list(tensor.dims)}")
-        audio = np.frombuffer(tensor.data, "<f4").astype(np.float32)
-        return {0: self.whisper.transcribe(audio, self.options).text.encode()}
+        if samples > _MAX_SECONDS * SAMPLE_RATE:
+            raise TooLargeError(f"input 0: found {samples} samples, expected at most {_MAX_SECONDS:g} s of them")
+        audio = np.frombuffer(tensor.data, "<f4").astype(np.float32, copy=False)
+        return {0: self.whisper.transcribe(audio, self.options, check).text.encode()}
+
+    def configured(self, config: bytes) -> "BurnSpeech":
+        if config.strip(b"\0 \r\n") not in (b"", b"{}"):
+            raise InputError("configuration: found one, expected none: a Burn graph takes its language from the preload")
+        return self
 
 
 @dataclass(frozen=True)
 class WhisperSpeech:
-    """Encoding Whisper: input 0 is an audio file's bytes, input 1 JSON; output 0 one line a segment."""
+    """Encoding Whisper: input 0 is an audio file's bytes, input 1 JSON; output 0 one line a segment.
+
+    `config` is the JSON that came with the model; input 1 goes before it, key by key.
+    """
 
     whisper: Whisper
     say: Say
+    config: bytes = b"{}"
 
-    def compute(self, inputs: dict[int, Tensor]) -> dict[int, bytes]:
-        options = _whisper_options(inputs[1].data if 1 in inputs else b"{}", self.say)
+    def configured(self, config: bytes) -> "WhisperSpeech":
+        _whisper_options([config], self.say)  # said now, not at the first compute
+        return replace(self, config=config)
+
+    def compute(self, inputs: dict[int, Tensor], check: Check) -> dict[int, bytes]:
+        options = _whisper_options([self.config, *([inputs[1].data] if 1 in inputs else [])], self.say)
         samples = decode_audio(io.BytesIO(_only_input(inputs, 0).data), name="input 0", max_seconds=_MAX_SECONDS)
         lines = (
             f"[{_clock(s.start)} --> {_clock(s.end)}]  {s.text.strip()}\n"
-            for s in self.whisper.transcribe(samples, options).segments
+            for s in self.whisper.transcribe(samples, options, check).segments
         )
         return {0: "".join(lines).encode()}
 
@@ -74,6 +95,34 @@ def load_graph(preloads: Mapping[str, Preload], name: str, resolve: Resolve, dev
     )
 
 
+def load_bytes(
+    builders: Sequence[bytes], encoding: int, target: int, resolve: Resolve, device: str, require_gpu: bool, say: Say
+) -> Graph:
+    """A graph of what a guest passes: builder 0 a whisper.cpp file or `preload:PATH`, builder 1 its JSON configuration.
+
+    `resolve` finds the path among the guest's own files. Raises UnsupportedError for Burn, whose plugin has no such call
+    either, FormatError for an encoding without an engine and for bytes that are no model.
+    """
+    if encoding == ENCODINGS["burn"]:
+        raise UnsupportedError("load: found Burn's encoding, expected load_by_name", hint="name the model with --nn-preload")
+    if encoding not in (ENCODINGS["whisper"], ENCODINGS["autodetect"]):
+        raise FormatError(
+            f"load: found encoding {encoding}, expected {ENCODINGS['whisper']} (Whisper): Wherry has no engine for it"
+        )
+    if len(builders) > 2:
+        raise InputError(f"load: found {len(builders)} builders, expected a model, and perhaps its configuration")
+    place = "cpu" if target == TARGETS["cpu"] else device
+    model, *config = builders
+    with tempfile.TemporaryDirectory(prefix="wherry-", ignore_cleanup_errors=True) as folder:  # the mapping outlives the name
+        if model.startswith(_BY_PATH):
+            path = resolve(model.removeprefix(_BY_PATH).rstrip(b"\0").decode(errors="replace"))
+        else:
+            path = Path(folder) / "model"
+            path.write_bytes(model)
+        speech = WhisperSpeech(load_whisper(path, device=place, require_gpu=require_gpu, say=say), say)
+    return speech.configured(config[0]) if config else speech
+
+
 _KEYS = {
     "language",
     "translate",
@@ -87,15 +136,17 @@ _KEYS = {
 }
 
 
-def _whisper_options(raw: bytes, say: Say) -> TranscribeOptions:
-    """whisper.cpp's keys; those that are not honoured are named in the log."""
-    try:
-        given = json.loads(raw.rstrip(b"\0") or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"input 1: found no JSON ({error}), expected an object") from error
-    if not isinstance(given, dict):
-        raise InputError(f"input 1: found a JSON {type(given).__name__}, expected an object")
-    said = {str(key).replace("_", "-"): value for key, value in given.items()}
+def _whisper_options(configs: Sequence[bytes], say: Say) -> TranscribeOptions:
+    """whisper.cpp's keys in JSON objects, the last first; those that are not honoured are named in the log."""
+    said: dict[str, Any] = {}
+    for raw in configs:
+        try:
+            given = json.loads(raw.rstrip(b"\0") or b"{}")
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"configuration: found no JSON ({error}), expected an object") from error
+        if not isinstance(given, dict):
+            raise InputError(f"configuration: found a JSON {type(given).__name__}, expected an object")
+        said |= {str(key).replace("_", "-"): value for key, value in given.items()}
     if ignored := sorted(said.keys() - _KEYS - {"enable-log"}):
         say(f"wasi-nn whisper: not honoured: {', '.join(ignored)}")
     language = said.get("language")
@@ -111,7 +162,7 @@ def _whisper_options(raw: bytes, say: Say) -> TranscribeOptions:
             clip_seconds=float(said["duration"]) / 1000 if said.get("duration") else None,
         )
     except (TypeError, ValueError) as error:
-        raise InputError(f"input 1: found a value of the wrong type ({error}), expected whisper.cpp's") from error
+        raise InputError(f"configuration: found a value of the wrong type ({error}), expected whisper.cpp's") from error
 
 
 def _only_input(inputs: dict[int, Tensor], index: int) -> Tensor:

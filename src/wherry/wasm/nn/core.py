@@ -2,13 +2,20 @@
 
 from collections.abc import Callable, Mapping
 
-from wherry.errors import InputError, TooLargeError, WherryError
+from wherry.errors import FormatError, InputError, TooLargeError, UnsupportedError, WherryError
 from wherry.wasm.memory import GuestFault, GuestMemory
 from wherry.wasm.nn.graph import Graphs, Tensor
+from wherry.wasm.nn.preload import ENCODINGS, TARGETS
+from wherry.wasm.stop import Check
 
-SUCCESS, INVALID_ARGUMENT, MISSING_MEMORY, RUNTIME_ERROR, UNSUPPORTED = 0, 1, 3, 5, 6
+SUCCESS, MISSING_MEMORY, RUNTIME_ERROR = 0, 3, 5
+TENSOR_TYPES = {"f16": 0, "f32": 1, "f64": 2, "u8": 3, "i32": 4, "i64": 5}
 _MAX_NAME = 4096
+_MAX_CONFIG = 1 << 20
 _MAX_DIMS = 16
+_MAX_BUILDERS = 16
+
+Aside = Callable[[Callable[[Check], int]], int]  # does work that takes long, and gives up waiting when the guest is to stop
 
 # Name -> how many i32 arguments it takes; every one answers an i32 errno.
 ARITIES: Mapping[str, int] = {
@@ -30,8 +37,9 @@ ARITIES: Mapping[str, int] = {
 class CoreNN:
     """The functions for one guest. `say` takes a line for the log when a call fails."""
 
-    def __init__(self, graphs: Graphs, say: Callable[[str], None]) -> None:
+    def __init__(self, graphs: Graphs, aside: Aside, say: Callable[[str], None]) -> None:
         self._graphs = graphs
+        self._aside = aside
         self._say = say
 
     def call(self, name: str, memory: GuestMemory, arguments: tuple[int, ...]) -> int:
@@ -44,23 +52,39 @@ class CoreNN:
         except WherryError as error:
             self._say(f"wasi-nn {name}: {error}")
             return error.nn_errno
+        except InterruptedError:  # the guest ends before it can read this
+            return RUNTIME_ERROR
 
     def _load(self, memory: GuestMemory, builders: int, count: int, encoding: int, target: int, out: int) -> int:
-        raise InputError(
-            "load: found model bytes in guest memory, expected a graph by name",
-            hint="name the model with --nn-preload and call load_by_name",
-        )
+        memory.set_u32(out, 0)
+        if not 0 < count <= _MAX_BUILDERS:
+            raise InputError(f"load: found {count} builders, expected 1 to {_MAX_BUILDERS}")
+        if encoding not in ENCODINGS.values():
+            raise FormatError(f"load: found encoding {encoding}, expected 0 to {max(ENCODINGS.values())}")
+        if target not in TARGETS.values():
+            raise InputError(f"load: found target {target}, expected 0 to {max(TARGETS.values())}")
+        flat = memory.u32s(builders, 2 * count)
+        self._graphs.check_room(sum(flat[1::2]))
+        pieces = [memory.read(pointer, length) for pointer, length in zip(flat[::2], flat[1::2], strict=True)]
+        memory.set_u32(out, self._aside(lambda check: self._graphs.load_bytes(pieces, encoding, target)))
+        return SUCCESS
 
     def _load_by_name(self, memory: GuestMemory, name: int, length: int, out: int) -> int:
         memory.set_u32(out, 0)  # a bad pointer is found before a model is loaded
-        memory.set_u32(out, self._graphs.load_by_name(_name(memory, name, length)))
+        wanted = _name(memory, name, length)
+        memory.set_u32(out, self._aside(lambda check: self._graphs.load_by_name(wanted)))
         return SUCCESS
 
     def _load_by_name_with_config(
         self, memory: GuestMemory, name: int, length: int, config: int, config_length: int, out: int
     ) -> int:
-        memory.read(config, min(config_length, _MAX_NAME))
-        return self._load_by_name(memory, name, length, out)
+        memory.set_u32(out, 0)
+        wanted = _name(memory, name, length)
+        if config_length > _MAX_CONFIG:
+            raise TooLargeError(f"configuration: found {config_length} bytes, expected at most {_MAX_CONFIG}")
+        given = memory.read(config, config_length)
+        memory.set_u32(out, self._aside(lambda check: self._graphs.load_by_name_with_config(wanted, given)))
+        return SUCCESS
 
     def _init_execution_context(self, memory: GuestMemory, graph: int, out: int) -> int:
         memory.set_u32(out, 0)
@@ -71,13 +95,19 @@ class CoreNN:
         dims, dims_length, kind, data, length = memory.u32s(tensor, 5)
         if dims_length > _MAX_DIMS:
             raise InputError(f"input {index}: found {dims_length} dimensions, expected at most {_MAX_DIMS}")
+        if kind & 0xFF not in TENSOR_TYPES.values():
+            raise InputError(f"input {index}: found type {kind & 0xFF}, expected 0 to {max(TENSOR_TYPES.values())}")
         shape = tuple(memory.u32s(dims, dims_length))
+        self._graphs.check_input(context, index, length)
         self._graphs.set_input(context, index, Tensor(shape, kind & 0xFF, memory.read(data, length)))
         return SUCCESS
 
     def _compute(self, memory: GuestMemory, context: int) -> int:
-        self._graphs.compute(context)
-        return SUCCESS
+        def compute(check: Check) -> int:
+            self._graphs.compute(context, check)
+            return SUCCESS
+
+        return self._aside(compute)
 
     def _get_output(self, memory: GuestMemory, context: int, index: int, buffer: int, size: int, out: int) -> int:
         data = self._graphs.output(context, index)
@@ -88,13 +118,13 @@ class CoreNN:
         return SUCCESS
 
     def _compute_single(self, memory: GuestMemory, context: int) -> int:
-        return UNSUPPORTED
+        raise _no_streaming()
 
     def _get_output_single(self, memory: GuestMemory, context: int, index: int, buffer: int, size: int, out: int) -> int:
-        return UNSUPPORTED
+        raise _no_streaming()
 
     def _fini_single(self, memory: GuestMemory, context: int) -> int:
-        return UNSUPPORTED
+        raise _no_streaming()
 
     def _unload(self, memory: GuestMemory, graph: int) -> int:
         self._graphs.unload(graph)
@@ -112,3 +142,7 @@ def _name(memory: GuestMemory, pointer: int, length: int) -> str:
         return memory.read(pointer, length).decode()
     except UnicodeDecodeError as error:
         raise InputError("graph name: found bytes that are not UTF-8, expected a name") from error
+
+
+def _no_streaming() -> UnsupportedError:
+    return UnsupportedError("expected compute and get_output: no graph of this guest gives its output piece by piece")

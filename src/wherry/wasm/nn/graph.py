@@ -1,14 +1,17 @@
 """What stands behind wasi-nn's handles: graphs, execution contexts, and the protocols of whatever computes them."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from wherry.errors import InputError, TooLargeError, WherryError
+from wherry.errors import InputError, TooLargeError, UnsupportedError, WherryError
+from wherry.wasm.stop import Check
 
-_MAX_HANDLES = 1024
-_MAX_INPUT_BYTES = 1 << 30
+_MAX_HANDLES = 1024  # graphs and contexts alive, each
+_LAST_HANDLE = 0xFFFF_FFFF
+_MAX_INPUTS = 16
+_MAX_TENSOR_BYTES = 1 << 30  # of all inputs of a guest
 
 
 @dataclass(frozen=True)
@@ -23,64 +26,122 @@ class Tensor:
 class Graph(Protocol):
     """A loaded model. `compute` is called from any guest's thread."""
 
-    def compute(self, inputs: dict[int, Tensor]) -> dict[int, bytes]:
-        """Inputs by index -> outputs by index. Raises WherryError."""
+    def compute(self, inputs: dict[int, Tensor], check: Check) -> dict[int, bytes]:
+        """Inputs by index -> outputs by index. `check` is called now and then: what it raises ends the work.
+
+        Raises WherryError.
+        """
         ...
+
+    def configured(self, config: bytes) -> "Graph":
+        """The same model under the configuration that a guest named with it (JSON). Raises InputError."""
+        ...
+
+
+# Builders (the bytes of each), encoding and target by wasi-nn's numbers -> a graph. Raises WherryError.
+LoadGraph = Callable[[Sequence[bytes], int, int], Graph]
+
+
+@dataclass(frozen=True)
+class _Model:
+    graph: Graph
+    size: int = 0  # bytes that the guest passed for it
 
 
 @dataclass
 class _Context:
-    graph: Graph
+    model: _Model
     inputs: dict[int, Tensor] = field(default_factory=dict)
     outputs: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def held(self) -> int:
+        return sum(len(tensor.data) for tensor in self.inputs.values())
 
 
 @dataclass
 class Graphs:
-    """The handles of one guest: they grow and are never used again. `find` gives a graph by name, loading it once."""
+    """The handles of one guest: they grow and are never used again.
+
+    `find` gives a graph by name, loading it once; `load` makes one of bytes. A guest can make the host hold no more than
+    `limit` bytes for it, in inputs and in models that it passed; a model counts until its last context is gone.
+    """
 
     find: Callable[[str], Graph]
-    _graphs: dict[int, Graph] = field(default_factory=dict)
+    load: LoadGraph | None = None
+    limit: int = 1 << 32
+    _models: dict[int, _Model] = field(default_factory=dict)
     _contexts: dict[int, _Context] = field(default_factory=dict)
     _by_name: dict[str, int] = field(default_factory=dict)
+    _model_bytes: int = 0
+    _tensor_bytes: int = 0
     _next: int = 0
 
     def load_by_name(self, name: str) -> int:
-        if name in self._by_name and self._by_name[name] in self._graphs:
-            return self._by_name[name]
-        handle = self._new(len(self._graphs))
-        self._graphs[handle] = self.find(name)
-        self._by_name[name] = handle
+        known = self._by_name.get(name)
+        if known is not None and known in self._models:
+            return known
+        self._by_name[name] = handle = self._add_model(_Model(self.find(name)))
         return handle
+
+    def load_by_name_with_config(self, name: str, config: bytes) -> int:
+        """Each call is a graph of its own: the model is shared, the configuration is not."""
+        return self._add_model(_Model(self.find(name).configured(config)))
+
+    def load_bytes(self, builders: Sequence[bytes], encoding: int, target: int) -> int:
+        if self.load is None:
+            raise UnsupportedError("load: found model bytes, expected a graph by name", hint="name the model with --nn-preload")
+        size = sum(map(len, builders))
+        self.check_room(size)
+        handle = self._add_model(_Model(self.load(builders, encoding, target), size))
+        self._model_bytes += size
+        return handle
+
+    def check_room(self, size: int) -> None:
+        """Raises TooLargeError where `size` bytes more would be above the guest's limit."""
+        held = self._model_bytes + self._tensor_bytes
+        if held + size > self.limit:
+            raise TooLargeError(f"found {size} bytes beside {held} held already, expected {self.limit} at most")
 
     def unload(self, graph: int) -> None:
         """The handle is gone at once; contexts that live on keep the model."""
-        if self._graphs.pop(graph, None) is None:
-            raise InputError(f"graph {graph}: found no such handle, expected one of load or load_by_name")
+        self._model(graph)
+        self._release(self._models.pop(graph))
 
     def open_context(self, graph: int) -> int:
-        if graph not in self._graphs:
-            raise InputError(f"graph {graph}: found no such handle, expected one of load or load_by_name")
+        model = self._model(graph)
         handle = self._new(len(self._contexts))
-        self._contexts[handle] = _Context(self._graphs[graph])
+        self._contexts[handle] = _Context(model)
         return handle
 
     def close_context(self, context: int) -> None:
-        self._context(context)
+        held = self._context(context)
+        self._tensor_bytes -= held.held
         del self._contexts[context]
+        self._release(held.model)
+
+    def check_input(self, context: int, index: int, size: int) -> None:
+        """Before its bytes are taken. Raises InputError, and TooLargeError for what the host will not hold."""
+        held = self._context(context)
+        if index >= _MAX_INPUTS:
+            raise TooLargeError(f"input {index}: expected an index below {_MAX_INPUTS}")
+        more = size - (len(held.inputs[index].data) if index in held.inputs else 0)
+        if self._tensor_bytes + more > _MAX_TENSOR_BYTES:
+            raise TooLargeError(f"input {index}: found {size} bytes, expected at most {_MAX_TENSOR_BYTES} in all inputs")
+        self.check_room(more)
 
     def set_input(self, context: int, index: int, tensor: Tensor) -> None:
+        self.check_input(context, index, len(tensor.data))
         held = self._context(context)
-        size = sum(len(t.data) for i, t in held.inputs.items() if i != index) + len(tensor.data)
-        if index >= 16 or size > _MAX_INPUT_BYTES:
-            raise TooLargeError(f"input {index}: found {size} bytes in all, expected at most {_MAX_INPUT_BYTES} in 16 inputs")
+        self._tensor_bytes -= held.held
         held.inputs[index] = tensor
+        self._tensor_bytes += held.held
 
-    def compute(self, context: int) -> None:
+    def compute(self, context: int, check: Check) -> None:
         """Each compute replaces the last output, so one context serves request after request."""
         held = self._context(context)
         held.outputs = {}
-        held.outputs = held.graph.compute(dict(held.inputs))
+        held.outputs = held.model.graph.compute(dict(held.inputs), check)
 
     def output(self, context: int, index: int) -> bytes:
         held = self._context(context)
@@ -93,9 +154,26 @@ class Graphs:
             raise InputError(f"context {context}: found no such handle, expected one of init_execution_context")
         return self._contexts[context]
 
+    def _model(self, graph: int) -> _Model:
+        if graph not in self._models:
+            raise InputError(f"graph {graph}: found no such handle, expected one of load or load_by_name")
+        return self._models[graph]
+
+    def _add_model(self, model: _Model) -> int:
+        handle = self._new(len(self._models))
+        self._models[handle] = model
+        return handle
+
+    def _release(self, model: _Model) -> None:
+        """Its bytes no longer count once no handle means it."""
+        if model.size and not any(
+            model is other for other in [*self._models.values(), *(c.model for c in self._contexts.values())]
+        ):
+            self._model_bytes -= model.size
+
     def _new(self, live: int) -> int:
-        if live >= _MAX_HANDLES:
-            raise TooLargeError(f"handles: found {live} in use, expected fewer")
+        if live >= _MAX_HANDLES or self._next > _LAST_HANDLE:
+            raise TooLargeError(f"handles: found {live} in use and {self._next} given out, expected fewer")
         handle = self._next
         self._next += 1
         return handle
@@ -112,14 +190,19 @@ class SharedGraphs:
 
     def find(self, name: str) -> Graph:
         """Raises NotFoundError for an unknown name, and whatever loading raises; a failed load is tried again."""
-        with self._guard:
-            turn = self._loading.setdefault(name, threading.Lock())
-        with turn:
-            if name not in self._loaded:
+        while True:
+            with self._guard:
+                turn = self._loading.setdefault(name, threading.Lock())
+            with turn:
+                if name in self._loaded:
+                    return self._loaded[name]
+                with self._guard:
+                    if self._loading.get(name) is not turn:
+                        continue  # whoever had this turn failed: another one counts now
                 try:
                     self._loaded[name] = self._load(name)
                 except WherryError:
                     with self._guard:
-                        self._loading.pop(name, None)
+                        del self._loading[name]  # names that are none must not pile up
                     raise
-            return self._loaded[name]
+                return self._loaded[name]

@@ -1,5 +1,6 @@
 """`NAME:ENCODING:TARGET:PATH[:PATH…]`: which graphs a guest finds by name."""
 
+import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,21 +69,41 @@ class GuestPaths:
         The operator wrote it, not the guest, so a host path is no escape; but a mount's `..` or symbolic link must not
         leave that mount.
         """
-        pure = "/" + path.lstrip("/")
-        for guest, host in sorted(self.mounts, key=lambda mount: -len(mount[0])):
-            prefix = "/" + guest.strip("/")
-            if pure == prefix or pure.startswith(prefix.rstrip("/") + "/"):
-                root = host.resolve()
-                candidate = (root / pure[len(prefix.rstrip("/")) :].lstrip("/")).resolve()
-                if candidate.is_relative_to(root) and candidate.is_file():
-                    return candidate
+        if (mounted := self._mounted(path)) is not None:
+            return mounted
         if (direct := Path(path)).is_file():
             return direct
-        known = ", ".join(guest for guest, _ in self.mounts) or "none"
         raise NotFoundError(
-            f'preload: found no file "{path}" in the guest\'s folders ({known}) or on the host',
+            f'preload: found no file "{path}" in the guest\'s folders ({self._known()}) or on the host',
             hint="give the folder to the guest with --dir HOST:GUEST",
         )
+
+    def resolve_mounted(self, path: str) -> Path:
+        """A path that the guest itself names: only files in its folders are there for it."""
+        if (mounted := self._mounted(path)) is not None:
+            return mounted
+        raise NotFoundError(f'load: found no file "{path}" in the guest\'s folders ({self._known()})')
+
+    def _mounted(self, path: str) -> Path | None:
+        if "\0" in path:
+            return None
+        pure = _rooted(path)
+        for guest, host in sorted(self.mounts, key=lambda mount: -len(_rooted(mount[0]))):
+            prefix = _rooted(guest).rstrip("/")
+            if pure.startswith(prefix + "/"):
+                root = host.resolve()
+                candidate = (root / pure[len(prefix) :].lstrip("/")).resolve()
+                if candidate.is_relative_to(root) and candidate.is_file():
+                    return candidate
+        return None
+
+    def _known(self) -> str:
+        return ", ".join(guest for guest, _ in self.mounts) or "none"
+
+
+def _rooted(path: str) -> str:
+    """A guest's path from its root: `.`, `./a` and `a` are what `/`, `/a` and `/a` are."""
+    return posixpath.normpath("/" + path.lstrip("/"))
 
 
 Resolve = Callable[[str], Path]
