@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.errors import FormatError
-from wherry.weights.blocks import BLOCK, BLOCK_BYTES, Quantized
+from wherry.weights.blocks import LAYOUTS, Quantized
 from wherry.weights.checkpoint import Checkpoint
 
 _MAGIC = b"lmgg"  # 0x67676d6c
@@ -123,10 +123,11 @@ class _Reader:
             at = self.take(items * _DENSE[form].itemsize, field)
             # The tensors follow each other at any byte: numpy reads what is not aligned.
             return name, np.ndarray(shape, _DENSE[form], self.data, at)
-        if shape[-1] % BLOCK:
+        layout = LAYOUTS[form]
+        if shape[-1] % layout.weights:
             raise FormatError(
-                f"{self.path}: {field}: found shape {list(shape)} in {form}, expected rows of whole blocks of {BLOCK}"
+                f"{self.path}: {field}: found shape {list(shape)} in {form}, expected rows of whole blocks of {layout.weights}"
             )
-        blocks = items // BLOCK
-        at = self.take(blocks * BLOCK_BYTES[form], field)
-        return name, Quantized(form, shape, np.ndarray((blocks, BLOCK_BYTES[form]), np.uint8, self.data, at))
+        blocks = items // layout.weights
+        at = self.take(blocks * layout.bytes, field)
+        return name, Quantized(form, shape, np.ndarray((blocks, layout.bytes), np.uint8, self.data, at))
