@@ -38,6 +38,7 @@ def runtime() -> None:
     show_default=True,
     help="Engines without CDI: give docker.com/gpu to containers that ask by a mount; all: by a variable or annotation too.",
 )
+@click.option("--cdi-folder", multiple=True, help="Where --device-requests finds CDI specs. Default: /etc/cdi and /var/run/cdi.")
 @click.option("--containerd-images", is_flag=True, help="docker: switch to the image store that takes wasi/wasm images.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 def install(
@@ -47,6 +48,7 @@ def install(
     config: Path | None,
     oci_runtime: Path | None,
     device_requests: str,
+    cdi_folder: tuple[str, ...],
     containerd_images: bool,
     dry_run: bool,
 ) -> None:
@@ -64,6 +66,7 @@ def install(
         lower=(oci_runtime or installation.find_lower()).absolute(),
         device_requests=device_requests,
         containerd_images=containerd_images,
+        spec_folders=cdi_folder or installation.SPEC_FOLDERS,
     )
     installation.install(found, options, click.echo, dry_run=dry_run)
 
