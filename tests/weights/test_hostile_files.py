@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import struct
+import tempfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from tests.weights.files import burn_bytes, ctranslate2_bytes, ggml_bytes, random_whisper
+from tests.weights.gguf_files import write_small
 from tests.weights.test_formats import burn_layout, burn_name, ctranslate2_arrays
 from wherry.errors import FormatError, TooLargeError, WherryError
 from wherry.models.names import whisper_tensors
@@ -50,11 +52,18 @@ def _q8_0() -> bytes:
     return bytes(safetensors.numpy.save(out, {"wherry.format": "q8_0", "wherry.dims": json.dumps(asdict(DIMS))}))
 
 
+def _gguf() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write_small(Path(folder) / "model.gguf")
+        return (Path(folder) / "model.gguf").read_bytes()
+
+
 _ALIASES = {"a": "encoder/conv1/bias"}
 FILES: dict[str, Callable[[], bytes]] = {
     "ctranslate2": lambda: ctranslate2_bytes(ctranslate2_arrays(random_whisper(asdict(_TWO_LAYERS))), aliases=_ALIASES),
     "ggml-f16": lambda: ggml_bytes(random_whisper(asdict(DIMS)), asdict(DIMS), [b"a", b"bc"], "f16"),
     "ggml-q5_1": lambda: ggml_bytes(random_whisper(asdict(DIMS)), asdict(DIMS), [b"a", b"bc"], "q5_1"),
+    "gguf": _gguf,
     "burn-full": lambda: _burn("full"),
     "burn-half": lambda: _burn("half"),
     "burn-bytes": lambda: _burn("bytes"),
@@ -147,7 +156,7 @@ def test_the_unchanged_file_is_read(name: str, tmp_path: Path) -> None:
     path.write_bytes(data_of(name))
     checkpoint = open_checkpoint(path)
     assert checkpoint.format == name.partition("-")[0]
-    if not name.startswith(("torch-zip", "torch-legacy")):
+    if not name.startswith(("gguf", "torch-zip", "torch-legacy")):
         whisper_tensors(checkpoint)
 
 
@@ -191,6 +200,7 @@ def test_files_cut_anywhere_end_with_our_errors(name: str, tmp_path: Path) -> No
 
 MAGICS = [
     b"lmgg",
+    b"GGUF\x03\0\0\0",
     b"\x06\0\0\0\x0c\0WhisperSpec\0",
     b"\x82\xa8metadata",
     b"PK\x03\x04",
@@ -276,7 +286,7 @@ def test_tokenizers_that_lie(merges: object, prefix: str | None, tmp_path: Path)
         WhisperTokenizer.from_file(path, 51864)
 
 
-@pytest.mark.parametrize("head", [b"", b"\0", b"GGUF\x03\0\0\0", b"hello", b"\xff" * 64])
+@pytest.mark.parametrize("head", [b"", b"\0", b"GGML\x03\0\0\0", b"hello", b"\xff" * 64])
 def test_other_files_are_named_by_their_first_bytes(head: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.bin"
     path.write_bytes(head)

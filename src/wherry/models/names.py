@@ -30,6 +30,10 @@ def whisper_tensors(checkpoint: Checkpoint) -> tuple[WhisperDims, Tensors]:
         "ggml": _from_ggml,
         "torch": _from_state_dict,
     }
+    if checkpoint.format not in readers:
+        raise FormatError(
+            f"{checkpoint.path}: found a {checkpoint.format} file, expected a Whisper model in {', '.join(readers)}"
+        )
     tensors = readers[checkpoint.format](checkpoint)
     _restore(checkpoint, tensors)
     dims = _dims(checkpoint, tensors)

@@ -29,7 +29,7 @@ def open_checkpoint(path: Path, *, config: Path | None = None) -> Checkpoint:
 
     Raises NotFoundError where there is no such file, FormatError where it is not one that Wherry reads.
     """
-    from wherry.weights import burn, ctranslate2, ggml, safetensors, torch
+    from wherry.weights import burn, ctranslate2, ggml, gguf, safetensors, torch
 
     if not path.is_file():
         raise NotFoundError(f"{path}: found no such file, expected model weights")
@@ -38,13 +38,14 @@ def open_checkpoint(path: Path, *, config: Path | None = None) -> Checkpoint:
             head = file.read(64)
     except OSError as error:
         raise NotFoundError(f"{path}: found a file that cannot be read ({error.strerror}), expected model weights") from error
-    for reader in (ctranslate2, ggml, safetensors, burn, torch):
+    for reader in (ctranslate2, ggml, gguf, safetensors, burn, torch):
         if reader.recognises(head):
             checkpoint: Checkpoint = reader.read(path, config)
             return checkpoint
     raise FormatError(
         f"{path}: found first bytes {head[:8].hex(' ') or '(empty file)'}, "
-        "expected a CTranslate2 model.bin, a Burn .mpk or .mpk.gz, a PyTorch .pt, a whisper.cpp ggml .bin or a safetensors file"
+        "expected a GGUF or safetensors file, a CTranslate2 model.bin, a Burn .mpk or .mpk.gz, a PyTorch .pt or a whisper.cpp "
+        "ggml .bin"
     )
 
 
