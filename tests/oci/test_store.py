@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.oci.conftest import Killable
 from wherry.errors import FormatError, InputError, NotFoundError
 from wherry.oci import image
 from wherry.oci.digest import Digest
@@ -22,11 +23,6 @@ from wherry.oci.reference import Reference
 from wherry.oci.store import Store
 
 LAYER = b"layer" * 1000
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "images")
 
 
 def add_image(store: Store, layer: bytes = LAYER) -> Manifest:
@@ -315,23 +311,15 @@ def said_last(kept: set[str]) -> set[str]:
     }
 
 
-STEPS = textwrap.dedent("""
-    # One download, one name; killed at the n-th system call that changes a file.
-    import os, signal, sys
-    from pathlib import Path
-    from wherry.oci import durable, image
-    from wherry.oci.image import Descriptor, Manifest
-    from wherry.oci.reference import Reference
-    from wherry.oci.store import Store
-    left = int(sys.argv[2])
-    def audit(event, arguments):
-        global left
-        if event in ("open", "os.rename", "os.remove", "os.mkdir", "fcntl.flock", "os.truncate", "tempfile.mkstemp"):
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-    sys.addaudithook(audit)
-    store = Store(Path(sys.argv[1]))
+STEPS = """
+# One download, one name, one pruning.
+from pathlib import Path
+from wherry.oci import image
+from wherry.oci.image import Descriptor, Manifest
+from wherry.oci.reference import Reference
+from wherry.oci.store import Store
+def work(top):
+    store = Store(top)
     layer, config = b"layer" * 1000, b"{}"
     manifest = Manifest.build(Descriptor.of(image.OCI_CONFIG, config), [Descriptor.of(image.OCI_LAYER, layer)])
     with store.hold():
@@ -345,34 +333,26 @@ STEPS = textwrap.dedent("""
     store.untag(Reference.parse("app"))
     store.tag(Reference.parse("app"), manifest.descriptor)
     store.prune()
-    print("done")
-""")
+"""
 
 
 @pytest.mark.slow
 def test_a_kill_at_every_step_leaves_a_good_store(tmp_path: Path) -> None:
     """The same work is killed before its first file operation, its second, and so on to the last; then it is done again."""
-
-    def work(root: Path, step: int) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-c", STEPS, str(root), str(step)], capture_output=True, text=True, check=False)
-
-    # The operations of starting Python come before the hook: what is counted is the store's.
-    for step in range(1, 1000):
-        root = tmp_path / str(step)
-        killed = work(root, step)
-        if killed.stdout == "done\n":
-            assert step > 40, killed
-            break
-        assert killed.returncode == -signal.SIGKILL, killed
-        if root.is_dir():
+    with Killable(STEPS) as process:
+        for step in range(1, 1000):
+            root = tmp_path / str(step)
+            done = process.work(root, step)
+            if root.is_dir():
+                is_good(Store(root))
+            assert process.work(root), step
             is_good(Store(root))
-        again = work(root, 0)
-        assert again.stdout == "done\n", (step, again)
-        is_good(Store(root))
-        assert len(Store(root).images()) == 1
-        assert list((root / "incoming").iterdir()) == list((root / "partial").iterdir()) == []
-    else:
-        pytest.fail("it never ended")
+            assert len(Store(root).images()) == 1
+            assert list((root / "incoming").iterdir()) == list((root / "partial").iterdir()) == []
+            if done:
+                assert step > 40
+                return
+    pytest.fail("it never ended")
 
 
 @pytest.mark.skipif(os.geteuid() != 0 and not os.environ.get("CI"), reason="a small file system needs root")

@@ -1,0 +1,191 @@
+"""The root that a run gets: layers unpacked once, a copy that is written to, nothing that leads back to the store.
+
+    chains/HEX      layers 1 to n applied, by their chain id (image-spec, config.md); read only, complete or not there
+    runs/ID, .lock  the root of one run; whoever has the lock is alive, others are swept
+
+A chain shares the files of the one below it by hard links, as nobody writes to either. A run's root is a copy: cloned where the
+file system can, else copied. Where a guest could not open it for writing anyway, a large file is linked instead.
+"""
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from wherry.errors import FormatError
+from wherry.oci.digest import Digest
+from wherry.oci.durable import locked_file
+from wherry.oci.image import ImageConfig, Manifest
+from wherry.oci.store import Pruned, Store
+from wherry.oci.unpack import Limits, unpack_layer
+
+_FICLONE = 0x40049409  # linux/fs.h
+_CANNOT_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM)
+_LARGE = 64 << 20  # bytes
+_UNFINISHED = "new-"
+_MAX_LAYERS = 127  # as overlayfs has it
+_LAYER_KINDS = (".tar", ".tar+gzip", ".tar+zstd", ".tar.gzip", ".tar.zstd")
+
+
+class Roots:
+    """Roots in `folder`, unpacked from `store`. Safe for several processes; what a killed one left is swept."""
+
+    def __init__(self, folder: Path, store: Store, *, limits: Limits | None = None) -> None:
+        self._folder = folder
+        self._store = store
+        self._limits = limits or Limits()
+        for name in ("chains", "runs"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def unpacked(self, manifest: Manifest, config: ImageConfig) -> Iterator[Path]:
+        """The image's root, to be read only; it stays until the end. Raises FormatError, NotFoundError, TooLargeError."""
+        layers = manifest.layers
+        for layer in layers:
+            if not layer.media_type.endswith(_LAYER_KINDS):
+                raise FormatError(f"image {manifest.digest}: found a layer of type {layer.media_type}, expected a tar")
+        if len(config.diff_ids) != len(layers) or len(layers) > _MAX_LAYERS:
+            raise FormatError(
+                f"image {manifest.digest}: found {len(layers)} layers and {len(config.diff_ids)} diff_ids, expected as many, "
+                f"{_MAX_LAYERS} at most"
+            )
+        with (self._folder / "use.lock").open("a") as lock:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for left in (self._folder / "chains").glob(_UNFINISHED + "*"):
+                    shutil.rmtree(left)  # nobody else is here: whoever unpacked this was killed
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            path = self._folder / "chains" / "empty"
+            path.mkdir(exist_ok=True)
+            with self._store.hold():
+                for chain, layer, diff_id in zip(chain_ids(config.diff_ids), layers, config.diff_ids, strict=True):
+                    below, path = path, self._folder / "chains" / chain.hex
+                    if not path.is_dir():
+                        self._unpack(layer.digest, diff_id, below, path)
+            yield path
+
+    @contextmanager
+    def writable(self, unpacked: Path) -> Iterator[Path]:
+        """A copy of an unpacked root for one run; gone at its end."""
+        self._sweep()
+        root = self._folder / "runs" / secrets.token_hex(8)
+        with locked_file(root.with_suffix(".lock")):
+            try:
+                root.mkdir(mode=0o700)
+                _copy(unpacked, root)
+                yield root
+            finally:
+                shutil.rmtree(root)
+                root.with_suffix(".lock").unlink()
+
+    def prune(self, needed: Sequence[tuple[Manifest, ImageConfig]]) -> Pruned:
+        """Remove every unpacked root that these images do not need. Nothing, while somebody runs one."""
+        self._sweep()
+        keep = {chain.hex for _, config in needed for chain in chain_ids(config.diff_ids)}
+        count = size = 0
+        with (self._folder / "use.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Pruned(0, 0)
+            for path in (self._folder / "chains").iterdir():
+                if path.name not in keep:
+                    files = [file.lstat() for file in path.rglob("*")]
+                    size += sum(status.st_size for status in files if status.st_nlink == 1)
+                    count += 1
+                    shutil.rmtree(path)
+        return Pruned(count, size)
+
+    def _unpack(self, blob: Digest, diff_id: Digest, below: Path, path: Path) -> None:
+        """Another process may do the same: the first to finish wins."""
+        with tempfile.TemporaryDirectory(dir=self._folder / "chains", prefix=_UNFINISHED) as temporary:
+            root = Path(temporary) / "root"
+            root.mkdir()
+            _link(below, root)
+            with self._store.open(blob) as stream:
+                unpack_layer(stream, root, diff_id=diff_id, limits=self._limits, place=f"layer {blob}")
+            os.sync()  # a root that is there is whole, also after a power failure
+            try:
+                root.rename(path)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+
+    def _sweep(self) -> None:
+        """Remove the roots of runs that have ended without doing so."""
+        for path in (self._folder / "runs").glob("*.lock"):
+            with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if path.with_suffix("").is_dir():
+                    shutil.rmtree(path.with_suffix(""))
+                path.unlink()
+
+
+def chain_ids(diff_ids: Sequence[Digest]) -> list[Digest]:
+    """The digest of each layer with all below it (image-spec, config.md, "Layer ChainID")."""
+    found: list[Digest] = []
+    for diff_id in diff_ids:
+        found.append(Digest.of_bytes(f"{found[-1]} {diff_id}".encode()) if found else diff_id)
+    return found
+
+
+def _link(source: Path, target: Path) -> None:
+    """The tree of `source` again, its files shared."""
+    for entry in os.scandir(source):
+        other = target / entry.name
+        if entry.is_symlink():
+            other.symlink_to(Path(entry.path).readlink())
+        elif entry.is_dir():
+            other.mkdir()
+            _link(Path(entry.path), other)
+        else:
+            other.hardlink_to(entry.path)
+
+
+def _copy(source: Path, target: Path, copies: dict[int, Path] | None = None) -> None:
+    """The tree of `source` again, to be written to. `copies` are files by inode: two names of one file stay so."""
+    copies = {} if copies is None else copies
+    for entry in os.scandir(source):
+        other = target / entry.name
+        if entry.is_symlink():
+            other.symlink_to(Path(entry.path).readlink())
+        elif entry.is_dir():
+            other.mkdir()
+            _copy(Path(entry.path), other, copies)
+        elif (first := copies.get(entry.inode())) is not None:
+            other.hardlink_to(first)
+        elif entry.stat().st_size >= _LARGE and os.geteuid() != 0:
+            other.hardlink_to(
+                entry.path
+            )  # mode 0444: whoever is not root cannot open it for writing, and no guest can change that
+        else:
+            _copy_file(Path(entry.path), other)
+            copies[entry.inode()] = other
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    if not _clone(source, target):
+        shutil.copyfile(source, target)
+    status = source.stat()
+    target.chmod(0o755 if status.st_mode & 0o111 else 0o644)
+    os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+
+def _clone(source: Path, target: Path) -> bool:
+    """Let the file system share the blocks until one of the two is written to; False where it cannot."""
+    if sys.platform != "linux":
+        return False
+    with source.open("rb") as old, target.open("wb") as new:
+        try:
+            fcntl.ioctl(new, _FICLONE, old.fileno())
+        except OSError as error:
+            if error.errno not in _CANNOT_CLONE:
+                raise
+            return False
+    return True
