@@ -17,40 +17,16 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, SAMPLE
+from tests.wasm.graphs import find_echo
 from wherry.engine.session import Whisper
 from wherry.engine.transcript import TranscribeOptions
-from wherry.errors import FormatError, GuestError, NotFoundError, StoppedError
+from wherry.errors import FormatError, GuestError, StoppedError
 from wherry.wasm import sockets
 from wherry.wasm.host import Guest, GuestOptions, Mount
 from wherry.wasm.nn import core
 from wherry.wasm.nn.backend import BurnSpeech
-from wherry.wasm.nn.graph import SharedGraphs, Tensor
+from wherry.wasm.nn.graph import SharedGraphs
 from wherry.wasm.sockets import NetworkPolicy
-from wherry.wasm.stop import Check
-
-
-class Echo:
-    """A graph that says how many samples it was given and their sum: what went in can be told from what came out."""
-
-    def compute(self, inputs: dict[int, Tensor], check: Check) -> dict[int, bytes]:
-        from wherry.errors import InputError
-
-        if 0 not in inputs:
-            raise InputError("input 0: found none, expected one")
-        tensor = inputs[0]
-        if tensor.kind != 1 or tensor.dims[-1] * 4 != len(tensor.data):
-            raise InputError("input 0: found another size, expected F32")
-        samples = np.frombuffer(tensor.data, "<f4")
-        return {0: f"{len(samples)} samples, sum {samples.sum():g}".encode()}
-
-    def configured(self, config: bytes) -> "Echo":
-        return self
-
-
-def find_echo(name: str) -> Echo:
-    if name != "default":
-        raise NotFoundError(f'graph "{name}": found no such name')
-    return Echo()
 
 
 @pytest.fixture
