@@ -85,7 +85,7 @@ def test_float16_takes_its_whole_range(code: Compiled) -> None:
     """Subnormal numbers, infinities and everything between are widened exactly."""
     stored = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     wide = np.empty(stored.shape, np.float32)
-    code.widen(stored, wide)
+    code.widen(stored, wide)()
     np.testing.assert_array_equal(wide, stored.astype(np.float32))
 
 

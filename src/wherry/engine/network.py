@@ -26,7 +26,25 @@ from wherry.models.whisper import (
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+_FEW_ROWS = 8  # texts whose products are bound by the reading of weights
 _LISTENERS, _LOOPS = 2, 4  # recordings kept: one window alone, and one size of batch
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One more token for each text of a state, recorded where the device gains by it: fill the inputs, run, read the logits."""
+
+    program: Any  # a `kernels.cpu_step.CpuStep`
+    tokens: Ints  # (B, 1)
+    offsets: Ints  # (B,)
+    lengths: Ints  # (B,)
+    logits: Floats  # (B, n_vocab)
+
+    def run(self, tokens: Ints, length: int) -> Floats:
+        """tokens (B, 1) after `length` others -> their logits, until the next run."""
+        self.tokens[:], self.offsets[:], self.lengths[:] = tokens, length, length + 1
+        self.program.run()
+        return self.logits
 
 
 @dataclass
@@ -37,6 +55,7 @@ class State:
     cache: Cache[Any]
     rows: int
     length: int = 0
+    recorded: Recorded | None = None  # reads and writes this very cache
 
 
 @dataclass(frozen=True)
@@ -120,9 +139,26 @@ class Network:
         return np.asarray(self.ops.numpy(self.ops.logits(hidden, self.weights.decoder.tokens)))
 
     def next_logits(self, state: State, tokens: Ints) -> Floats:
-        """tokens (B, 1) -> (B, n_vocab)."""
+        """tokens (B, 1) -> (B, n_vocab), until the next call."""
+        if state.recorded is None and state.rows <= _FEW_ROWS and not self.on_device:
+            state.recorded = self._record(state)
+        if state.recorded is not None:
+            state.length += 1
+            return state.recorded.run(tokens, state.length - 1)
         hidden = self.step(state, tokens)
         return self.logits(hidden.reshape((state.rows, self.dims.n_text_state)))
+
+    def _record(self, state: State) -> Recorded | None:
+        """The next token's step, or None where the device has no use for a recording."""
+        program = self.ops.step(self.dims.n_text_state // self.dims.n_text_head)
+        if program is None:
+            return None
+        tokens, offsets = np.zeros((state.rows, 1), np.int32), np.zeros(state.rows, np.int32)
+        lengths = np.ones(state.rows, np.int32)
+        w = self.weights.decoder
+        hidden = whisper.decode(program, self.dims, w, tokens, offsets, lengths, state.sound, state.cache)
+        logits = program.logits(hidden.reshape(state.rows, -1), w.tokens)
+        return Recorded(program, tokens, offsets, lengths, logits)
 
     def prompt_logits(self, state: State, tokens: Ints, positions: list[int]) -> Floats:
         """tokens (B, T) -> logits after each of `positions`: (B, len(positions), n_vocab)."""
@@ -166,6 +202,7 @@ class Network:
         """Go on with rows (B,) of the batch: a beam may take over another's past."""
         if (rows == np.arange(state.rows)).all():
             return
+        state.recorded = None
         chosen = self.ops.array(rows.astype(np.int32))
         state.cache.keys = [self.ops.select(x, chosen) for x in state.cache.keys]
         state.cache.values = [self.ops.select(x, chosen) for x in state.cache.values]

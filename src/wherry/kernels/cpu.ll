@@ -6,6 +6,7 @@ declare <16 x float> @llvm.minnum.v16f32(<16 x float>, <16 x float>)
 declare <16 x float> @llvm.maxnum.v16f32(<16 x float>, <16 x float>)
 declare <16 x float> @llvm.rint.v16f32(<16 x float>)
 declare float @llvm.vector.reduce.fadd.v16f32(float, <16 x float>)
+declare float @llvm.vector.reduce.fmax.v16f32(<16 x float>)
 declare float @llvm.sqrt.f32(float)
 
 ; y[r] = sum over c of w[r, c] x[c]: w (rows, cols) float16, x (cols,), y (rows,), cols a multiple of 64. Four sums of 16 lanes a row.
@@ -86,6 +87,25 @@ done:
   ret void
 }
 
+; 2^t for -127 < t < 127: the whole part goes into the exponent, the rest (at most a half) through its series.
+define internal <16 x float> @power(<16 x float> %t) #1 {
+  %n = call <16 x float> @llvm.rint.v16f32(<16 x float> %t)
+  %f = fsub <16 x float> %t, %n
+  %e6 = call <16 x float> @llvm.fma.v16f32(<16 x float> %f, <16 x float> splat (float 0x3EEFFCBFC0000000), <16 x float> splat (float 0x3F24309120000000))
+  %e5 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e6, <16 x float> %f, <16 x float> splat (float 0x3F55D87FE0000000))
+  %e4 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e5, <16 x float> %f, <16 x float> splat (float 0x3F83B2AB60000000))
+  %e3 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e4, <16 x float> %f, <16 x float> splat (float 0x3FAC6B08E0000000))
+  %e2 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e3, <16 x float> %f, <16 x float> splat (float 0x3FCEBFBE00000000))
+  %e1 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e2, <16 x float> %f, <16 x float> splat (float 0x3FE62E4300000000))
+  %e0 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e1, <16 x float> %f, <16 x float> splat (float 0x3FF0000000000000))
+  %n.int = fptosi <16 x float> %n to <16 x i32>
+  %n.exponent = shl <16 x i32> %n.int, splat (i32 23)
+  %e.bits = bitcast <16 x float> %e0 to <16 x i32>
+  %power.bits = add <16 x i32> %e.bits, %n.exponent
+  %power = bitcast <16 x i32> %power.bits to <16 x float>
+  ret <16 x float> %power
+}
+
 ; y[r, c] = gelu(y[r, c] + bias[c]) for rows of `cols` numbers (a multiple of 16), `stride` numbers apart.
 ; gelu(x) = x / (1 + 2^t), t = -2 log2(e) x P(x^2), for erf(x / sqrt 2) = tanh(x P(x^2)); P as in cpu.py, constants in hexadecimal.
 define void @bias_gelu(ptr noalias %y, ptr noalias %bias, i64 %rows, i64 %cols, i64 %stride) #0 {
@@ -114,21 +134,7 @@ column:
   %t.free = fmul <16 x float> %p0, %x
   %t.low = call <16 x float> @llvm.maxnum.v16f32(<16 x float> %t.free, <16 x float> splat (float 0xC05F800000000000))
   %t = call <16 x float> @llvm.minnum.v16f32(<16 x float> %t.low, <16 x float> splat (float 0x405F800000000000))
-  ; 2^t: the whole part goes into the exponent, the rest (at most a half) through its series
-  %n = call <16 x float> @llvm.rint.v16f32(<16 x float> %t)
-  %f = fsub <16 x float> %t, %n
-  %e6 = call <16 x float> @llvm.fma.v16f32(<16 x float> %f, <16 x float> splat (float 0x3EEFFCBFC0000000), <16 x float> splat (float 0x3F24309120000000))
-  %e5 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e6, <16 x float> %f, <16 x float> splat (float 0x3F55D87FE0000000))
-  %e4 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e5, <16 x float> %f, <16 x float> splat (float 0x3F83B2AB60000000))
-  %e3 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e4, <16 x float> %f, <16 x float> splat (float 0x3FAC6B08E0000000))
-  %e2 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e3, <16 x float> %f, <16 x float> splat (float 0x3FCEBFBE00000000))
-  %e1 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e2, <16 x float> %f, <16 x float> splat (float 0x3FE62E4300000000))
-  %e0 = call <16 x float> @llvm.fma.v16f32(<16 x float> %e1, <16 x float> %f, <16 x float> splat (float 0x3FF0000000000000))
-  %n.int = fptosi <16 x float> %n to <16 x i32>
-  %n.exponent = shl <16 x i32> %n.int, splat (i32 23)
-  %e.bits = bitcast <16 x float> %e0 to <16 x i32>
-  %power.bits = add <16 x i32> %e.bits, %n.exponent
-  %power = bitcast <16 x i32> %power.bits to <16 x float>
+  %power = call <16 x float> @power(<16 x float> %t)
   %below = fadd <16 x float> %power, splat (float 0x3FF0000000000000)
   %above = call <16 x float> @llvm.maxnum.v16f32(<16 x float> %x, <16 x float> splat (float 0xC059000000000000))
   %gelu = fdiv <16 x float> %above, %below
@@ -215,4 +221,183 @@ done:
   ret void
 }
 
+; One query over the first *length keys: out[h, :] = sum over t of p[h, t] v[t, h, :], p[h, :] = softmax over t of q[h] . k[t, h] scale / log2(e).
+; q and out (heads, width), k and v (keys, heads, width), scores (heads, length up to a multiple of 16) scratch; width a multiple of 16.
+define void @attend_token(ptr noalias %q, ptr noalias %k, ptr noalias %v, ptr noalias %scores, ptr noalias %out, ptr noalias %length, i64 %heads, i64 %width, float %scale) #0 {
+  %keys.i32 = load i32, ptr %length, align 4
+  %keys = zext i32 %keys.i32 to i64
+  %up = add i64 %keys, 15
+  %padded = and i64 %up, -16
+  call void @score(ptr %q, ptr %k, ptr %scores, i64 %keys, i64 %padded, i64 %heads, i64 %width, float %scale)
+  call void @softmax2(ptr %scores, i64 %heads, i64 %padded)
+  call void @weigh(ptr %scores, ptr %v, ptr %out, i64 %keys, i64 %padded, i64 %heads, i64 %width)
+  ret void
+}
+
+; scores[h, t] = scale q[h] . k[t, h] for t < keys, and -inf from there to the end of the row.
+define internal void @score(ptr noalias %q, ptr noalias %k, ptr noalias %scores, i64 %keys, i64 %padded, i64 %heads, i64 %width, float %scale) #1 {
+entry:
+  %last = sub i64 %padded, 16
+  br label %pad
+pad:
+  %pad.h = phi i64 [ 0, %entry ], [ %pad.next, %pad ]
+  %pad.row = mul i64 %pad.h, %padded
+  %pad.start = add i64 %pad.row, %last
+  %pad.at = getelementptr float, ptr %scores, i64 %pad.start
+  store <16 x float> splat (float 0xFFF0000000000000), ptr %pad.at, align 4
+  %pad.next = add i64 %pad.h, 1
+  %pad.more = icmp ult i64 %pad.next, %heads
+  br i1 %pad.more, label %pad, label %key
+key:
+  %t = phi i64 [ 0, %pad ], [ %t.next, %heads.end ]
+  %k.t = phi ptr [ %k, %pad ], [ %k.next, %heads.end ]
+  br label %head
+head:
+  %h = phi i64 [ 0, %key ], [ %h.next, %head.end ]
+  %q.h = phi ptr [ %q, %key ], [ %q.next, %head.end ]
+  %k.h = phi ptr [ %k.t, %key ], [ %k.next, %head.end ]
+  br label %column
+column:
+  %c = phi i64 [ 0, %head ], [ %c.next, %column ]
+  %s = phi <16 x float> [ zeroinitializer, %head ], [ %s.next, %column ]
+  %q.at = getelementptr float, ptr %q.h, i64 %c
+  %k.at = getelementptr float, ptr %k.h, i64 %c
+  %q.c = load <16 x float>, ptr %q.at, align 4
+  %k.c = load <16 x float>, ptr %k.at, align 4
+  %s.next = call <16 x float> @llvm.fma.v16f32(<16 x float> %q.c, <16 x float> %k.c, <16 x float> %s)
+  %c.next = add i64 %c, 16
+  %more = icmp ult i64 %c.next, %width
+  br i1 %more, label %column, label %head.end
+head.end:
+  %dot = call reassoc float @llvm.vector.reduce.fadd.v16f32(float 0.0, <16 x float> %s.next)
+  %score = fmul float %dot, %scale
+  %row = mul i64 %h, %padded
+  %place = add i64 %row, %t
+  %score.at = getelementptr float, ptr %scores, i64 %place
+  store float %score, ptr %score.at, align 4
+  %q.next = getelementptr float, ptr %q.h, i64 %width
+  %k.next = getelementptr float, ptr %k.h, i64 %width
+  %h.next = add i64 %h, 1
+  %again = icmp ult i64 %h.next, %heads
+  br i1 %again, label %head, label %heads.end
+heads.end:
+  %t.next = add i64 %t, 1
+  %on = icmp ult i64 %t.next, %keys
+  br i1 %on, label %key, label %done
+done:
+  ret void
+}
+
+; p[r, :] = 2^p[r, :] / sum of 2^p[r, :], in place; cols a multiple of 16, no row all -inf.
+define internal void @softmax2(ptr noalias %p, i64 %rows, i64 %cols) #1 {
+entry:
+  br label %row
+row:
+  %r = phi i64 [ 0, %entry ], [ %r.next, %end ]
+  %start = mul i64 %r, %cols
+  %p.row = getelementptr float, ptr %p, i64 %start
+  br label %largest
+largest:
+  %largest.c = phi i64 [ 0, %row ], [ %largest.next, %largest ]
+  %m = phi <16 x float> [ splat (float 0xFFF0000000000000), %row ], [ %m.next, %largest ]
+  %largest.at = getelementptr float, ptr %p.row, i64 %largest.c
+  %largest.p = load <16 x float>, ptr %largest.at, align 4
+  %m.next = call <16 x float> @llvm.maxnum.v16f32(<16 x float> %m, <16 x float> %largest.p)
+  %largest.next = add i64 %largest.c, 16
+  %largest.more = icmp ult i64 %largest.next, %cols
+  br i1 %largest.more, label %largest, label %top
+top:
+  %top.one = call float @llvm.vector.reduce.fmax.v16f32(<16 x float> %m.next)
+  %top.first = insertelement <16 x float> poison, float %top.one, i32 0
+  %top.all = shufflevector <16 x float> %top.first, <16 x float> poison, <16 x i32> zeroinitializer
+  br label %raise
+raise:
+  %raise.c = phi i64 [ 0, %top ], [ %raise.next, %raise ]
+  %s = phi <16 x float> [ zeroinitializer, %top ], [ %s.next, %raise ]
+  %raise.at = getelementptr float, ptr %p.row, i64 %raise.c
+  %raise.p = load <16 x float>, ptr %raise.at, align 4
+  %raise.free = fsub <16 x float> %raise.p, %top.all
+  %raise.t = call <16 x float> @llvm.maxnum.v16f32(<16 x float> %raise.free, <16 x float> splat (float 0xC05F800000000000))
+  %raise.e = call <16 x float> @power(<16 x float> %raise.t)
+  store <16 x float> %raise.e, ptr %raise.at, align 4
+  %s.next = fadd <16 x float> %s, %raise.e
+  %raise.next = add i64 %raise.c, 16
+  %raise.more = icmp ult i64 %raise.next, %cols
+  br i1 %raise.more, label %raise, label %sum
+sum:
+  %total = call reassoc float @llvm.vector.reduce.fadd.v16f32(float 0.0, <16 x float> %s.next)
+  %share = fdiv float 1.0, %total
+  %share.first = insertelement <16 x float> poison, float %share, i32 0
+  %share.all = shufflevector <16 x float> %share.first, <16 x float> poison, <16 x i32> zeroinitializer
+  br label %divide
+divide:
+  %divide.c = phi i64 [ 0, %sum ], [ %divide.next, %divide ]
+  %divide.at = getelementptr float, ptr %p.row, i64 %divide.c
+  %divide.p = load <16 x float>, ptr %divide.at, align 4
+  %divide.y = fmul <16 x float> %divide.p, %share.all
+  store <16 x float> %divide.y, ptr %divide.at, align 4
+  %divide.next = add i64 %divide.c, 16
+  %divide.more = icmp ult i64 %divide.next, %cols
+  br i1 %divide.more, label %divide, label %end
+end:
+  %r.next = add i64 %r, 1
+  %again = icmp ult i64 %r.next, %rows
+  br i1 %again, label %row, label %done
+done:
+  ret void
+}
+
+; out[h, :] = sum over t < keys of p[h, t] v[t, h, :].
+define internal void @weigh(ptr noalias %p, ptr noalias %v, ptr noalias %out, i64 %keys, i64 %padded, i64 %heads, i64 %width) #1 {
+entry:
+  %n = mul i64 %heads, %width
+  br label %clear
+clear:
+  %clear.c = phi i64 [ 0, %entry ], [ %clear.next, %clear ]
+  %clear.at = getelementptr float, ptr %out, i64 %clear.c
+  store <16 x float> zeroinitializer, ptr %clear.at, align 4
+  %clear.next = add i64 %clear.c, 16
+  %clear.more = icmp ult i64 %clear.next, %n
+  br i1 %clear.more, label %clear, label %key
+key:
+  %t = phi i64 [ 0, %clear ], [ %t.next, %heads.end ]
+  %v.t = phi ptr [ %v, %clear ], [ %v.next, %heads.end ]
+  br label %head
+head:
+  %h = phi i64 [ 0, %key ], [ %h.next, %head.end ]
+  %v.h = phi ptr [ %v.t, %key ], [ %v.next, %head.end ]
+  %out.h = phi ptr [ %out, %key ], [ %out.next, %head.end ]
+  %row = mul i64 %h, %padded
+  %place = add i64 %row, %t
+  %p.at = getelementptr float, ptr %p, i64 %place
+  %p.one = load float, ptr %p.at, align 4
+  %p.first = insertelement <16 x float> poison, float %p.one, i32 0
+  %p.all = shufflevector <16 x float> %p.first, <16 x float> poison, <16 x i32> zeroinitializer
+  br label %column
+column:
+  %c = phi i64 [ 0, %head ], [ %c.next, %column ]
+  %v.at = getelementptr float, ptr %v.h, i64 %c
+  %out.at = getelementptr float, ptr %out.h, i64 %c
+  %v.c = load <16 x float>, ptr %v.at, align 4
+  %out.c = load <16 x float>, ptr %out.at, align 4
+  %y = call <16 x float> @llvm.fma.v16f32(<16 x float> %p.all, <16 x float> %v.c, <16 x float> %out.c)
+  store <16 x float> %y, ptr %out.at, align 4
+  %c.next = add i64 %c, 16
+  %more = icmp ult i64 %c.next, %width
+  br i1 %more, label %column, label %head.end
+head.end:
+  %v.next = getelementptr float, ptr %v.h, i64 %width
+  %out.next = getelementptr float, ptr %out.h, i64 %width
+  %h.next = add i64 %h, 1
+  %again = icmp ult i64 %h.next, %heads
+  br i1 %again, label %head, label %heads.end
+heads.end:
+  %t.next = add i64 %t, 1
+  %on = icmp ult i64 %t.next, %keys
+  br i1 %on, label %key, label %done
+done:
+  ret void
+}
+
 attributes #0 = { nounwind "prefer-vector-width"="512" }
+attributes #1 = { alwaysinline nounwind "prefer-vector-width"="512" }

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise, product
 from typing import Any, Protocol, TypeVar
 
@@ -16,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.kernels.blas import blas_threads
-from wherry.kernels.compiled import COLUMNS, LANES, Compiled
+from wherry.kernels.compiled import COLUMNS, LANES, Call, Compiled
+from wherry.kernels.cpu_step import CpuStep
 
 Array = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -73,7 +75,7 @@ class CpuOperations:
 
     def layer_norm(self, x: Array, weight: Array, bias: Array, eps: float = 1e-5) -> Array:
         """(x - mean) / sqrt(var + eps) * weight + bias over the last axis: x (..., n) -> (..., n)."""
-        rows = x.reshape(-1, x.shape[-1])
+        rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
         share = np.float32(1 / x.shape[-1])
         if len(rows) == 1:  # a token: the calls cost more than the numbers
             row: Array = rows[0] - np.add.reduce(rows[0]) * share
@@ -84,7 +86,7 @@ class CpuOperations:
 
         def norm(start: int, stop: int) -> None:
             if self._code is not None and x.shape[-1] % LANES == 0:
-                self._code.layer_norm(rows[start:stop], weight, bias, out[start:stop], eps)
+                self._code.layer_norm(rows[start:stop], weight, bias, out[start:stop], eps)()
                 return
             piece, centred = rows[start:stop], out[start:stop]
             np.subtract(piece, np.add.reduce(piece, axis=1, keepdims=True) * share, out=centred)
@@ -100,13 +102,14 @@ class CpuOperations:
         self, x: Array, weight: Weight, bias: Array | None = None, *, gelu: bool = False, residual: Array | None = None
     ) -> Array:
         """x (..., k) @ weight (n, k).T + bias (n,), then GELU, then + residual (..., n) -> (..., n)."""
+        x = np.ascontiguousarray(x)
         if weight.size < _LARGE_WEIGHT and x.size == weight.shape[1]:
             return self._linear_token(x, weight, bias, gelu, residual)
         out = np.empty((*x.shape[:-1], weight.shape[0]), np.float32)
         rows, results = x.reshape(-1, x.shape[-1]), out.reshape(-1, weight.shape[0])
         extra = None if residual is None else residual.reshape(results.shape)
         if len(rows) <= _FEW:
-            self._multiply_few(rows, weight, results)
+            self.multiply_few(rows, weight, results)
             self._finish(results, bias, gelu, extra)
             return out
         # A float16 weight is widened for many rows, not more of it at once than fits the cache.
@@ -121,7 +124,7 @@ class CpuOperations:
     def _linear_token(self, x: Array, weight: Weight, bias: Array | None, gelu: bool, residual: Array | None) -> Array:
         """`linear` of one row: x (..., k) -> (..., n). The calls cost as much as the numbers: as few of them as can be."""
         out = np.empty(len(weight), np.float32)
-        self._matvec(weight, x.reshape(-1), out)
+        self.matvec(weight, x.reshape(-1), out)()
         if gelu:
             self._finish(out[None], bias, gelu, None)
         elif bias is not None:
@@ -147,7 +150,7 @@ class CpuOperations:
     def _finish(self, out: Array, bias: Array | None, gelu: bool, residual: Array | None) -> None:
         """What follows a product, in place: out (rows, n), residual (rows, n)."""
         if self._code is not None and gelu and bias is not None and len(bias) % LANES == 0:
-            self._code.bias_gelu(out, bias)
+            self._code.bias_gelu(out, bias)()
             bias, gelu = None, False
         if bias is not None:
             out += bias
@@ -156,25 +159,27 @@ class CpuOperations:
         if residual is not None:
             out += residual
 
-    def _multiply_few(self, rows: Array, weight: Weight, out: Array) -> None:
-        """rows (few, k) @ weight (n, k).T -> out (few, n): bound by the reading of the weight."""
+    def multiply_few(self, rows: Array, weight: Weight, out: Array) -> None:
+        """rows (few, k) @ weight (n, k).T -> out (few, n), on all threads: bound by the reading of the weight."""
 
         def multiply(start: int, stop: int) -> None:
             for row, result in zip(rows, out, strict=True):
-                self._matvec(weight[start:stop], row, result[start:stop])
+                self.matvec(weight[start:stop], row, result[start:stop])()
 
         self._over_rows(multiply, len(weight), max(1, _LARGE_WEIGHT // weight.shape[1]))
 
-    def _matvec(self, weight: Weight, x: Array, out: Array) -> None:
-        """weight (n, k) @ x (k,) -> out (n,), on this thread."""
+    def matvec(self, weight: Weight, x: Array, out: Array) -> Call:
+        """weight (n, k) @ x (k,) -> out (n,), both contiguous, on the thread that makes the call (see `Compiled`)."""
         if weight.dtype == np.float16:
             assert self._code is not None, "only `weight` leaves a matrix in float16, and only with products for it"
-            self._code.matvec(weight, np.ascontiguousarray(x), out)
-        elif weight.size < _SMALL_WEIGHT:
+            return self._code.matvec(weight, x, out)
+        if weight.size < _SMALL_WEIGHT:
+            return partial(np.matmul, weight, x, out=out)
+        return partial(self._matvec_alone, weight, x, out)
+
+    def _matvec_alone(self, weight: Array, x: Array, out: Array) -> None:
+        with self._blas.one():
             np.matmul(weight, x, out=out)
-        else:
-            with self._blas.one():
-                np.matmul(weight, x, out=out)
 
     def _dense(self, weight: Weight) -> Array:
         """The weight in float32; a float16 one in this thread's scratch memory."""
@@ -182,7 +187,7 @@ class CpuOperations:
             return weight
         assert self._code is not None, "only `weight` leaves a matrix in float16, and only with products for it"
         wide = self._scratch.take(2, weight.shape)
-        self._code.widen(weight, wide)
+        self._code.widen(weight, wide)()
         return wide
 
     def conv1d(self, x: Array, weight: Array, bias: Array, *, stride: int) -> Array:
@@ -260,6 +265,10 @@ class CpuOperations:
     def logits(self, x: Array, table: Weight) -> Array:
         """x (B, n) @ table (vocab, n).T -> (B, vocab)."""
         return self.linear(x, table)
+
+    def step(self, width: int) -> CpuStep | None:
+        """A decoding step to be recorded, for heads so wide; None where that takes compiled code which there is none of."""
+        return None if self._code is None or width % LANES else CpuStep(self, self._code)
 
     # -- threads
 
