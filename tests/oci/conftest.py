@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tarfile
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,10 +21,32 @@ from wherry.oci.image import Descriptor, Manifest
 from wherry.oci.reference import Reference
 from wherry.oci.store import Store
 
+if TYPE_CHECKING:
+    from tests.oci.registries import DockerRegistry
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "images")
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[DockerRegistry]":
+    """A real one, for the tests of one process, each with repositories of its own. Everybody may do everything."""
+    from tests.oci.registries import DockerRegistry, running
+
+    with running(DockerRegistry(tmp_path_factory.mktemp("registry"))) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[DockerRegistry]":
+    """As `registry`, for one user with a password alone."""
+    from tests.oci.registries import DockerRegistry, htpasswd, running
+
+    folder = tmp_path_factory.mktemp("guarded")
+    with running(DockerRegistry(folder, auth=htpasswd(folder))) as started:
+        yield started
 
 
 def program(name: str) -> str:
