@@ -4,18 +4,21 @@ import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, build_guest
 from tests.container import engines, packages
+from tests.container.cri import Cri
 from tests.container.engines import NAME, Engine
-from tests.container.images import LINUX, write_image
+from tests.container.images import LINUX, WASM, write_image
 
 STATE = Path(tempfile.gettempdir()) / "wherry-engines"  # sockets want a short path
 PREFIX = STATE / "prefix"
@@ -34,8 +37,8 @@ def require_root() -> None:
 
 
 @contextmanager
-def shared(name: str, start: Callable[[], int], end: Callable[[int], None]) -> Iterator[None]:
-    """Start something once for all test processes, and end it with the last. What a killed run left is ended first.
+def shared(name: str, start: Callable[[], int], prepare: Callable[[], None], end: Callable[[int], None]) -> Iterator[None]:
+    """Start a process once for all test processes, prepare it, and end it with the last. What a killed run left is ended first.
 
     Each user holds a lock on `NAME.users` as long as it uses it; whoever gets the only one may start and end.
     """
@@ -47,7 +50,14 @@ def shared(name: str, start: Callable[[], int], end: Callable[[int], None]) -> I
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if pid_file.exists():
                 end(int(pid_file.read_text()))
-            pid_file.write_text(str(start()))
+            process = start()
+            pid_file.write_text(str(process))
+            try:
+                prepare()
+            except BaseException:
+                end(process)
+                pid_file.unlink()
+                raise
         except BlockingIOError:
             pass  # another process uses it already
         fcntl.flock(users, fcntl.LOCK_SH)
@@ -64,6 +74,14 @@ def shared(name: str, start: Callable[[], int], end: Callable[[int], None]) -> I
                 pass
 
 
+def wait_until(ready: Callable[[], bool], log: Path) -> None:
+    for _ in range(600):
+        if ready():
+            return
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
 @pytest.fixture(scope="session")
 def probe_guest() -> Path:
     return build_guest(ROOT / "tests/guests/probe.c")
@@ -71,17 +89,17 @@ def probe_guest() -> Path:
 
 @pytest.fixture(scope="session")
 def archives(probe_guest: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Images: a guest, the same for linux alone (classic image stores), and a program of the host's own that is no guest."""
+    """A guest for all platforms, a program that is none, and the guest for wasi/wasm alone: Podman takes an index's linux."""
     folder = tmp_path_factory.mktemp("images")
     wasm = probe_guest.read_bytes()
     config = {"Entrypoint": ["/probe.wasm"], "Env": ["PATH=/bin"], "Cmd": ["show"]}
     files = {"/probe.wasm": wasm, "/other": wasm, "/etc/note": b"a note\n"}
     static = Path("/sbin/ldconfig").read_bytes()  # a static program on every Debian
+    program = {"Entrypoint": ["/program", "--version"]}
     return [
         write_image(folder / "probe.tar", "probe:latest", files, config),
-        write_image(
-            folder / "static.tar", "static:latest", {"/program": static}, {"Entrypoint": ["/program", "--version"]}, LINUX
-        ),
+        write_image(folder / "static.tar", "static:latest", {"/program": static}, program, LINUX),
+        write_image(folder / "only.tar", "only:latest", files, config, WASM[:1]),
     ]
 
 
@@ -98,7 +116,13 @@ def cdi_spec() -> Path:
 
 @contextmanager
 def _docker(
-    name: str, suite: tuple[str, tuple[str, ...]], config: dict[str, object], flags: list[str], device: list[str], *more: str
+    name: str,
+    suite: tuple[str, tuple[str, ...]],
+    config: dict[str, object],
+    archives: list[Path],
+    flags: list[str],
+    device: list[str],
+    *more: str,
 ) -> Iterator[Engine]:
     """A Docker daemon with our runtime; `more` is for its installation."""
     require_root()
@@ -115,14 +139,14 @@ def _docker(
         engines.install_runtime("docker", STATE / f"prefix-{name}", file, lower, *more)
         engines.network(namespace)
         programs = [*engines.programs_of(here), lower.parent]
-        process = engines.spawn(["dockerd", "--config-file", str(file)], folder / "log", programs, namespace)
-        for _ in range(600):
-            if engine("version").returncode == 0:
-                return process
-            time.sleep(0.05)
-        raise AssertionError((folder / "log").read_text())
+        return engines.spawn(["dockerd", "--config-file", str(file)], folder / "log", programs, namespace)
 
-    with shared(name, start, lambda process: engines.stop(process, namespace)):
+    def prepare() -> None:
+        wait_until(lambda: engine("version").returncode == 0, folder / "log")
+        for archive in archives[:2]:
+            engine("load", "-i", archive, check=True)
+
+    with shared(name, start, prepare, lambda process: engines.stop(process, namespace)):
         yield engine
 
 
@@ -132,10 +156,8 @@ def docker26(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
     flags = [f"--runtime={NAME}", "--platform=wasi/wasm"]
     device = ["--device=docker.com/gpu=lavapipe"]
     with _docker(
-        "docker26", packages.DOCKER_26, {"cdi-spec-dirs": [str(cdi_spec)]}, flags, device, "--containerd-images"
+        "docker26", packages.DOCKER_26, {"cdi-spec-dirs": [str(cdi_spec)]}, archives, flags, device, "--containerd-images"
     ) as engine:
-        for archive in archives:
-            engine("load", "-i", archive, check=True)
         yield engine
 
 
@@ -145,7 +167,107 @@ def docker20(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
     flags = [f"--runtime={NAME}"]
     device = ["-v", "/dev/null:/var/run/cdi-devices/docker.com/gpu=lavapipe"]
     more = ["--device-requests", "mounts", "--cdi-folder", str(cdi_spec)]
-    with _docker("docker20", packages.DOCKER_20, {}, flags, device, *more) as engine:
-        for archive in archives:
-            engine("load", "-i", archive, check=True)
+    with _docker("docker20", packages.DOCKER_20, {}, archives, flags, device, *more) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def podman(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
+    """Debian 12's Podman 4.3, as root, with storage and settings of its own."""
+    require_root()
+    packages.install("podman", "netavark", "aardvark-dns", "crun")
+    lower = engines.lower_runtime()
+    folder, namespace = STATE / "podman", "wherry-podman"
+    environment = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": str(folder),
+        "CONTAINERS_CONF": str(folder / "containers.conf"),
+        "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
+    }
+    command = ["nsenter", f"--net=/run/netns/{namespace}", "podman"]
+    flags = [f"--runtime={NAME}", "--platform=wasi/wasm"]
+    engine = Engine("podman", command, flags, environment, namespace, "localhost/", ["--device=docker.com/gpu=lavapipe"])
+
+    def start() -> int:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        limits = 'default_ulimits = ["nofile=1024:4096", "nproc=1024:4096"]'  # its own want CAP_SYS_RESOURCE
+        (folder / "containers.conf").write_text(
+            f'[containers]\n{limits}\n\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n\n'
+            f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{folder}/networks"\n'
+        )
+        (folder / "storage.conf").write_text(
+            f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/graph"\n'
+        )
+        engines.install_runtime("podman", STATE / "prefix-podman", folder / "containers.conf", lower)
+        engines.network(namespace)
+        Path("/var/run/cdi").mkdir(exist_ok=True)
+        shutil.copy(cdi_spec / "wherry.json", "/var/run/cdi/wherry-test.json")  # Podman 4.3 looks in fixed places
+        return 0
+
+    def prepare() -> None:
+        engine("load", "-i", archives[2], check=True)
+        engine("tag", "only", "probe", check=True)
+        engine("load", "-i", archives[1], check=True)
+        engine("tag", "docker.io/library/static", "localhost/static", check=True)
+
+    def end(process: int) -> None:
+        engine("rm", "-fa")
+        subprocess.run(["ip", "netns", "del", namespace], check=False, capture_output=True)
+        Path("/var/run/cdi/wherry-test.json").unlink(missing_ok=True)
+
+    with shared("podman", start, prepare, end):
+        yield engine
+
+
+@dataclass(frozen=True)
+class Containerd:
+    """A containerd by ctr(1) and by the CRI. `program` is our runtime's, `handler` its name to Kubernetes."""
+
+    ctr: list[str]
+    cri: Cri
+    program: Path
+    handler: str
+
+
+@pytest.fixture(scope="session")
+def containerd(archives: list[Path], cdi_spec: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containerd]:
+    """Debian 13's containerd 1.7, which knows our runtime as the handler `wherry`."""
+    require_root()
+    here = packages.unpack(*packages.DOCKER_26)
+    lower = engines.lower_runtime()
+    folder, prefix, namespace = STATE / "containerd", STATE / "prefix-containerd", "wherry-containerd"
+    socket = folder / "containerd.sock"
+    ctr = [str(here / "usr/bin/ctr"), "--address", str(socket)]
+
+    def start() -> int:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        config = folder / "config.toml"
+        config.write_text(
+            f'version = 2\nroot = "{folder}/root"\nstate = "{folder}/state"\n\n[grpc]\n  address = "{socket}"\n\n'
+            '[plugins]\n  [plugins."io.containerd.grpc.v1.cri"]\n    sandbox_image = "docker.io/library/pause:latest"\n'
+            f'    restrict_oom_score_adj = true\n    cdi_spec_dirs = ["{cdi_spec}"]\n'
+        )
+        engines.install_runtime("containerd", prefix, config, lower)
+        engines.network(namespace)
+        programs = [*engines.programs_of(here), lower.parent]
+        return engines.spawn(["containerd", "--config", str(config)], folder / "log", programs, namespace)
+
+    def prepare() -> None:
+        wait_until(lambda: subprocess.run([*ctr, "version"], capture_output=True, check=False).returncode == 0, folder / "log")
+        for archive in (*archives[:2], _pause_image(folder)):
+            command = [*ctr, "--namespace", "k8s.io", "images", "import", "--all-platforms", str(archive)]
+            subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+    with shared("containerd", start, prepare, lambda process: engines.stop(process, namespace)):
+        yield Containerd(ctr, Cri(socket), prefix / "bin/wherry-containerd", "wherry")
+
+
+def _pause_image(folder: Path) -> Path:
+    """What holds a pod's namespaces: a program that waits."""
+    source, program = folder / "pause.c", folder / "pause"
+    source.write_text("#include <unistd.h>\nint main(void) { for (;;) pause(); }\n")
+    command = [sys.executable, "-m", "ziglang", "cc", "--target=x86_64-linux-musl", "-static", "-o", str(program), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    return write_image(folder / "pause.tar", "pause:latest", {"/pause": program.read_bytes()}, {"Entrypoint": ["/pause"]}, LINUX)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.container.engines import Engine
 
-ENGINES = ["docker26", "docker20"]
+ENGINES = ["docker26", "docker20", "podman"]
 
 
 @pytest.fixture(params=ENGINES)

@@ -7,6 +7,7 @@ result is parsed and compared with what was meant before it is used.
 import copy
 import json
 import os
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from wherry.errors import FormatError, InputError
 
 _BEGIN, _END, _LINE = "# wherry: begin", "# wherry: end", "  # wherry"
 _CRI = {2: "io.containerd.grpc.v1.cri", 3: "io.containerd.cri.v1.runtime"}  # by the configuration's version
+
+_SHIM = "io.containerd.runc.v2"
 
 Table = dict[str, Any]
 
@@ -127,12 +130,14 @@ def _containerd_merge(text: str | None, wanted: Registration, path: Path) -> str
         )
     plugin = _CRI[version]
     cri = old.get("plugins", {}).get(plugin, {})
-    known = cri.get("containerd", {}).get("runtimes", {}).get(wanted.name, {})
-    _no_other(known.get("options", {}).get("BinaryName"), wanted, path)
-    runtime = {"runtime_type": "io.containerd.runc.v2", "options": {"BinaryName": wanted.program}}
-    added: Table = {"plugins": {plugin: {"containerd": {"runtimes": {wanted.name: runtime}}}}}
-    table = f"[plugins.{_quoted(plugin)}.containerd.runtimes.{_quoted(wanted.name)}"
-    block = f'{table}]\n  runtime_type = "io.containerd.runc.v2"\n{table}.options]\n  BinaryName = {_quoted(wanted.program)}\n'
+    runtimes = cri.get("containerd", {}).get("runtimes", {})
+    _no_other(runtimes.get(wanted.name, {}).get("options", {}).get("BinaryName"), wanted, path)
+    new: Table = {wanted.name: {"runtime_type": _SHIM, "options": {"BinaryName": wanted.program}}}
+    default = str(cri.get("containerd", {}).get("default_runtime_name") or "runc")
+    if default not in runtimes:  # a file that names any runtime no longer has the built-in one
+        new = {default: {"runtime_type": _SHIM}, **new}
+    added: Table = {"plugins": {plugin: {"containerd": {"runtimes": new}}}}
+    block = _lines(added)
     result = base
     if version == 2 and "enable_cdi" not in cri:  # the default of version 3
         added["plugins"][plugin]["enable_cdi"] = True
@@ -140,7 +145,7 @@ def _containerd_merge(text: str | None, wanted: Registration, path: Path) -> str
         if header is not None:
             result = _insert(base, header, "enable_cdi = true")
         else:
-            block = f"[plugins.{_quoted(plugin)}]\n  enable_cdi = true\n" + block
+            block = _lines(added)
     return _verified(_append(result, block), old, added, path)
 
 
@@ -198,11 +203,13 @@ def _merged(old: Table, added: Table) -> Table:
 
 
 def _lines(table: Table, path: str = "") -> str:
-    plain = "".join(f"{_quoted(k)} = {json.dumps(v)}\n" for k, v in table.items() if not isinstance(v, dict))
+    plain = "".join(f"{_key(k)} = {json.dumps(v)}\n" for k, v in table.items() if not isinstance(v, dict))
     head = f"[{path}]\n{plain}" if plain else ""
-    return head + "".join(
-        _lines(v, f"{path}.{_quoted(k)}" if path else _quoted(k)) for k, v in table.items() if isinstance(v, dict)
-    )
+    return head + "".join(_lines(v, f"{path}.{_key(k)}" if path else _key(k)) for k, v in table.items() if isinstance(v, dict))
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
 
 
 def _quoted(text: str) -> str:
