@@ -20,7 +20,7 @@ from tests.conftest import ROOT, SAMPLE
 from tests.wasm.graphs import find_echo
 from wherry.engine.session import Whisper
 from wherry.engine.transcript import TranscribeOptions
-from wherry.errors import FormatError, GuestError, StoppedError
+from wherry.errors import GuestError, StoppedError
 from wherry.wasm import sockets
 from wherry.wasm.host import Guest, GuestOptions, Mount
 from wherry.wasm.nn import core
@@ -206,23 +206,6 @@ def test_a_guest_transcribes_by_name(
     options = GuestOptions(argv=["transcribe", "/speech.wav"], mounts=[Mount(tmp_path, "/", writable=False)])
     assert Guest(transcribe_guest, options, shared.find).run() == 0
     assert "any processor." in capfd.readouterr().out
-
-
-def test_the_compiled_module_is_kept_and_a_damaged_one_replaced(hostile_guest: Path, tmp_path: Path, folder: Path) -> None:
-    options = GuestOptions(argv=["hostile", "unknown graph"], mounts=[Mount(folder, "/")])
-    assert Guest(hostile_guest, options, find_echo, cache=tmp_path).run() == 72
-    (kept,) = (tmp_path / "cwasm").iterdir()
-    kept.write_bytes(b"damaged")
-    assert Guest(hostile_guest, options, find_echo, cache=tmp_path).run() == 72
-    assert kept.read_bytes() != b"damaged"
-
-
-@pytest.mark.parametrize("data", [b"", b"\0asm", b"not wasm at all", b"\0asm\x01\0\0\0\xff\xff\xff", b"\0asm\x0d\0\x01\0"])
-def test_files_that_are_no_module_are_told(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "guest.wasm"
-    path.write_bytes(data)
-    with pytest.raises(FormatError, match=re.escape(str(path))):
-        Guest(path, GuestOptions(), find_echo)
 
 
 def test_our_tables_are_the_contract() -> None:

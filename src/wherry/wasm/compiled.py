@@ -10,7 +10,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _DIGEST_BYTES = 32  # sha256 of the rest, at the file's start
@@ -19,28 +19,36 @@ _MAX_ENTRIES = 64
 
 @dataclass(frozen=True)
 class CompiledCache:
-    """Safe for several processes: a file appears whole, and is replaced whole. `say` hears why the cache is not used."""
+    """Safe for several processes: a file appears whole, and is replaced whole. `say` hears why the cache is not used.
+
+    user   whose the files must be; None where the system knows no users by number
+    """
 
     folder: Path
     say: Callable[[str], None]
+    user: int | None = field(default_factory=lambda: os.geteuid() if hasattr(os, "geteuid") else None)
 
     def get(self, key: str) -> bytes | None:
         """The compiled module, or None: not there, damaged, or not to be trusted."""
+        path = self._file(key)
         try:
             self._check(self.folder, os.lstat(self.folder), stat.S_ISDIR)
-            with self._file(key).open("rb") as file:
-                self._check(self._file(key), os.fstat(file.fileno()), stat.S_ISREG)
+        except OSError:
+            return None  # `put` will say why
+        try:
+            with path.open("rb") as file:
+                self._check(path, os.fstat(file.fileno()), stat.S_ISREG)
                 digest, data = file.read(_DIGEST_BYTES), file.read()
-            if hashlib.sha256(data).digest() != digest:
-                self.say(f"{self._file(key)}: damaged, compiled again")
-                return None
-            with contextlib.suppress(OSError):  # of a folder mounted to be read: then nothing is cleared away there either
-                os.utime(self._file(key))
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._not_used(error)
+            self.say(f"{path}: {error.strerror}: compiled again")
             return None
+        if hashlib.sha256(data).digest() != digest:
+            self.say(f"{path}: damaged: compiled again")
+            return None
+        with contextlib.suppress(OSError):  # of a folder mounted to be read: then nothing is cleared away there either
+            os.utime(path)
         return data
 
     def put(self, key: str, data: bytes) -> None:
@@ -59,7 +67,7 @@ class CompiledCache:
                 raise
             self._clear_away()
         except OSError as error:
-            self._not_used(error)
+            self.say(f"{error.filename or self.folder}: {error.strerror}: compiled modules are not kept")
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.cwasm"
@@ -68,7 +76,7 @@ class CompiledCache:
         """Raises PermissionError unless it is of the kind, this user's, and nobody else's to write."""
         if not kind(found.st_mode):
             raise PermissionError(0, "neither a folder nor a file", str(path))
-        if hasattr(os, "geteuid") and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
+        if self.user is not None and (found.st_uid != self.user or found.st_mode & 0o022):
             raise PermissionError(0, "others may write to it", str(path))
 
     def _clear_away(self) -> None:
@@ -79,6 +87,3 @@ class CompiledCache:
                 used.append((file.lstat().st_mtime, file))
         for _, file in sorted(used, reverse=True)[_MAX_ENTRIES:]:
             file.unlink(missing_ok=True)
-
-    def _not_used(self, error: OSError) -> None:
-        self.say(f"{error.filename or self.folder}: {error.strerror}: compiled modules are not kept")
