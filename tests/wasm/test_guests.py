@@ -1,6 +1,5 @@
 """Real guests, compiled from C: what they may do, and what they may not."""
 
-import re
 import socket
 import struct
 import threading
@@ -16,14 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT, SAMPLE
+from tests.conftest import SAMPLE
 from tests.wasm.graphs import find_echo
 from wherry.engine.session import Whisper
 from wherry.engine.transcript import TranscribeOptions
 from wherry.errors import GuestError, StoppedError
-from wherry.wasm import sockets
 from wherry.wasm.host import Guest, GuestOptions, Mount
-from wherry.wasm.nn import core
 from wherry.wasm.nn.backend import BurnSpeech
 from wherry.wasm.nn.graph import SharedGraphs
 from wherry.wasm.sockets import NetworkPolicy
@@ -206,15 +203,3 @@ def test_a_guest_transcribes_by_name(
     options = GuestOptions(argv=["transcribe", "/speech.wav"], mounts=[Mount(tmp_path, "/", writable=False)])
     assert Guest(transcribe_guest, options, shared.find).run() == 0
     assert "any processor." in capfd.readouterr().out
-
-
-def test_our_tables_are_the_contract() -> None:
-    text = (ROOT / "src/wherry/wasm/nn/wasi_ephemeral_nn.witx").read_text()
-    contract = {
-        name: line.count("(param ") for line in text.splitlines() if (name := "".join(re.findall(r'export "(\w+)"', line)))
-    }
-    assert contract == dict(core.ARITIES)
-    for name in core.ARITIES:
-        assert callable(getattr(core.CoreNN, "_" + name))
-    for name in sockets.ARITIES:
-        assert callable(getattr(sockets.Sockets, "_" + name))

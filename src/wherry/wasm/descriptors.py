@@ -76,9 +76,9 @@ class Descriptors:
         try:
             if (name == "fd_read") != (host == 0):
                 return BADF
-            memory.set_u32(out, 0)
             if name == "fd_read":
                 start, length = next((piece for piece in memory.iovecs(iovs, count) if piece[1]), (0, 0))
+                memory.set_u32(out, 0)
                 if length:
                     self._wait(host, READ)
                     data = os.read(host, min(length, _MAX_READ))
@@ -86,6 +86,7 @@ class Descriptors:
                     memory.set_u32(out, len(data))
             else:
                 data = memory.gather(iovs, count, _PIPE_BYTES)
+                memory.set_u32(out, 0)
                 if data:
                     self._wait(host, WRITE)
                     memory.set_u32(out, os.write(host, data))

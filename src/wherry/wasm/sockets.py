@@ -191,8 +191,8 @@ class Sockets:
     def _sock_recv(self, memory: GuestMemory, fd: int, iovs: int, count: int, flags: int, out: int, flags_out: int | None) -> int:
         if (sock := self.table.get(fd)) is None:
             return BADF
-        memory.set_u32(out, 0)
         pieces = [piece for piece in memory.iovecs(iovs, count) if piece[1]]
+        memory.set_u32(out, 0)
         if not pieces:
             return SUCCESS
         self._wait(sock, READ)
@@ -207,10 +207,10 @@ class Sockets:
         if (sock := self.table.get(fd)) is None:
             return BADF
         port_out, out = (outs[0], outs[1]) if len(outs) == 3 else (None, outs[0])
+        start, length = next(iter(memory.iovecs(iovs, count)), (0, 0))
         if len(outs) == 3:
             memory.set_u16(outs[2], 0)
         memory.set_u32(out, 0)
-        start, length = next(iter(memory.iovecs(iovs, count)), (0, 0))
         self._wait(sock, READ)
         buffer = memory.writable(start, min(length, _MAX_TRANSFER))
         got, peer = sock.host.recvfrom_into(buffer, 0, socket.MSG_PEEK if flags & _PEEK else 0)
@@ -224,8 +224,8 @@ class Sockets:
     def _sock_send(self, memory: GuestMemory, fd: int, iovs: int, count: int, flags: int, out: int) -> int:
         if (sock := self.table.get(fd)) is None:
             return BADF
-        memory.set_u32(out, 0)
         data = memory.gather(iovs, count, _MAX_TRANSFER)
+        memory.set_u32(out, 0)
         self._wait(sock, WRITE)
         memory.set_u32(out, sock.host.send(data))
         return SUCCESS
@@ -235,9 +235,9 @@ class Sockets:
     ) -> int:
         if (sock := self.table.get(fd)) is None:
             return BADF
-        memory.set_u32(out, 0)
         host = self._address(memory, sock, address)
         data = memory.gather(iovs, count, _MAX_TRANSFER)
+        memory.set_u32(out, 0)
         if not 0 <= port <= _MAX_PORT:
             return INVAL
         if not self.policy.outgoing:

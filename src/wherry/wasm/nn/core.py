@@ -56,7 +56,6 @@ class CoreNN:
             return RUNTIME_ERROR
 
     def _load(self, memory: GuestMemory, builders: int, count: int, encoding: int, target: int, out: int) -> int:
-        memory.set_u32(out, 0)
         if not 0 < count <= _MAX_BUILDERS:
             raise InputError(f"load: found {count} builders, expected 1 to {_MAX_BUILDERS}")
         if encoding not in ENCODINGS.values():
@@ -66,23 +65,24 @@ class CoreNN:
         flat = memory.u32s(builders, 2 * count)
         self._graphs.check_room(sum(flat[1::2]))
         pieces = [memory.read(pointer, length) for pointer, length in zip(flat[::2], flat[1::2], strict=True)]
+        memory.set_u32(out, 0)  # a bad pointer is found before a model is loaded
         memory.set_u32(out, self._aside(lambda check: self._graphs.load_bytes(pieces, encoding, target)))
         return SUCCESS
 
     def _load_by_name(self, memory: GuestMemory, name: int, length: int, out: int) -> int:
-        memory.set_u32(out, 0)  # a bad pointer is found before a model is loaded
         wanted = _name(memory, name, length)
+        memory.set_u32(out, 0)
         memory.set_u32(out, self._aside(lambda check: self._graphs.load_by_name(wanted)))
         return SUCCESS
 
     def _load_by_name_with_config(
         self, memory: GuestMemory, name: int, length: int, config: int, config_length: int, out: int
     ) -> int:
-        memory.set_u32(out, 0)
         wanted = _name(memory, name, length)
         if config_length > _MAX_CONFIG:
             raise TooLargeError(f"configuration: found {config_length} bytes, expected at most {_MAX_CONFIG}")
         given = memory.read(config, config_length)
+        memory.set_u32(out, 0)
         memory.set_u32(out, self._aside(lambda check: self._graphs.load_by_name_with_config(wanted, given)))
         return SUCCESS
 
