@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from wherry.errors import FormatError, InputError, TooLargeError
 from wherry.oci.compression import Compression, Decompressed
 from wherry.oci.digest import Digest
-from wherry.oci.unpack import Limits, unpack_layer
+from wherry.oci.tarstream import Limits
+from wherry.oci.unpack import unpack_layer
 
 
 @pytest.fixture

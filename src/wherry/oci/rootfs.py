@@ -23,7 +23,8 @@ from wherry.oci.digest import Digest
 from wherry.oci.durable import locked_file
 from wherry.oci.image import ImageConfig, Manifest
 from wherry.oci.store import Pruned, Store
-from wherry.oci.unpack import Limits, unpack_layer
+from wherry.oci.tarstream import Limits
+from wherry.oci.unpack import unpack_layer
 
 _FICLONE = 0x40049409  # linux/fs.h
 _CANNOT_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM)

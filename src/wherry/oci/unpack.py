@@ -7,22 +7,17 @@ the space that is left on the disk.
 """
 
 import errno
-import io
 import os
 import shutil
 import stat
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from posixpath import normpath, relpath
 
 from wherry.errors import FormatError, TooLargeError
-from wherry.oci.compression import Decompressed
 from wherry.oci.digest import CHUNK, Digest, Readable
+from wherry.oci.tarstream import Limits, TarStream
 
-_BLOCK = 512
-_MAX_HEADER = 1 << 20  # bytes that a header may have: a name, pax records
 _MAX_DEPTH = 64  # folders in one another
 _MAX_HOPS = 40  # symbolic links on one path, as Linux has it
 _WHITEOUT = ".wh."
@@ -31,127 +26,23 @@ _AUFS = ".wh..wh."  # aufs' own files, which no image means
 _FILE_MODE, _PROGRAM_MODE, _FOLDER_MODE = 0o444, 0o555, 0o755
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one layer may take.
-
-    entries  files, links and folders, those included that only lead to them
-    bytes    of content, and of the tar itself
-    ratio    bytes of content for a compressed one, counted beyond `free`
-    free     bytes that may be highly compressed
-    reserve  bytes that must stay free on the disk
-    """
-
-    entries: int = 100_000
-    bytes: int = 64 << 30
-    ratio: int = 200
-    free: int = 64 << 20
-    reserve: int = 256 << 20
-
-
 def unpack_layer(stream: Readable, root: Path, *, diff_id: Digest, limits: Limits, place: str) -> None:
     """Apply a layer to `root`: additions, changes and whiteouts. `place` names the layer in errors.
 
     Raises FormatError for what is damaged, hostile or not the layer that `diff_id` names, TooLargeError for what is more than
     the limits allow. `root` is to be thrown away then.
     """
-    source = _Source(Decompressed(stream, place=place), diff_id, limits, place)
+    tar = TarStream(stream, limits, place, algorithm=diff_id.algorithm)
     layer = _Layer(root, limits, place)
     try:
-        for member in _members(source, place):
-            layer.apply(member, source)
+        for member in tar.members():
+            layer.apply(member, tar)
     except OSError as error:
         if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ):
             raise
         raise FormatError(f"{place}: found a name that this file system refuses: {error.strerror}") from error
-    source.check_end()
-
-
-class _Source(io.RawIOBase):
-    """The plain tar: hashed, bounded, and read forward only. tarfile reads headers from it, we the content."""
-
-    def __init__(self, stream: Decompressed, diff_id: Digest, limits: Limits, place: str) -> None:
-        super().__init__()
-        self._stream = stream
-        self._diff_id = diff_id
-        self._hasher = diff_id.hasher()
-        self._limits = limits
-        self._place = place
-        self._position = 0
-        self._header_left = _MAX_HEADER
-        self._last = b""
-
-    def begin_header(self) -> None:
-        self._header_left = _MAX_HEADER
-
-    def read(self, size: int = -1, /) -> bytes:
-        """For tarfile, which believes what a header says of its own size: as many bytes as there are up to `size`."""
-        if not 0 <= size <= self._header_left:
-            raise FormatError(f"{self._place}: found a header larger than {_MAX_HEADER} bytes")
-        self._header_left -= size
-        self._last = self.take(size)
-        return self._last
-
-    def at_end(self, begin: int) -> bool:
-        """Whether what stands where a header should begin is the end: zeros, or nothing."""
-        return self._position <= begin + _BLOCK and not self._last.strip(b"\0")
-
-    def take(self, size: int) -> bytes:
-        """As many bytes as there are up to `size`."""
-        pieces = []
-        while size and (piece := self._stream.read(size)):
-            pieces.append(piece)
-            size -= len(piece)
-            self._count(piece)
-        return b"".join(pieces)
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, position: int, whence: int = 0, /) -> int:
-        """Forward only."""
-        if whence or position < self._position:
-            raise FormatError(f"{self._place}: found an entry that begins before the last one ended")
-        while self._position < position:
-            if not self.take(min(CHUNK, position - self._position)):
-                raise FormatError(f"{self._place}: found the end within an entry")
-        return position
-
-    def check_end(self) -> None:
-        """After the last entry there are zeros, if anything; and all of it together is the layer that was promised."""
-        while piece := self.take(CHUNK):
-            if piece.strip(b"\0"):
-                raise FormatError(f"{self._place}: found other bytes after the last entry, expected zeros")
-        found = Digest(self._diff_id.algorithm, self._hasher.hexdigest())
-        if found != self._diff_id:
-            raise FormatError(f"{self._place}: diff_id: found {found}, expected {self._diff_id}")
-
-    def _count(self, piece: bytes) -> None:
-        self._hasher.update(piece)
-        self._position += len(piece)
-        if self._position > self._limits.bytes:
-            raise TooLargeError(f"{self._place}: found more than {self._limits.bytes} bytes, expected fewer")
-        if self._position > self._limits.free + self._limits.ratio * self._stream.consumed:
-            raise TooLargeError(f"{self._place}: found more than {self._limits.ratio} bytes for every compressed one: a bomb")
-
-
-def _members(source: _Source, place: str) -> Iterator[tarfile.TarInfo]:
-    """The entries; each must be done with before the next is asked for. What tarfile stumbles over is a FormatError."""
-    try:
-        with tarfile.open(fileobj=source, mode="r:", errors="surrogateescape", encoding="utf-8") as tar:
-            member = tar.next()
-            while member is not None:
-                yield member
-                source.seek(tar.offset)
-                source.begin_header()
-                try:
-                    member = tarfile.TarInfo.fromtarfile(tar)
-                except tarfile.HeaderError:
-                    if not source.at_end(tar.offset):
-                        raise
-                    member = None
-    except (tarfile.TarError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
-        raise FormatError(f"{place}: found no tar: {str(error)[:200]}") from error
+    if (found := tar.finish()) != diff_id:
+        raise FormatError(f"{place}: diff_id: found {found}, expected {diff_id}")
 
 
 class _Layer:
@@ -165,7 +56,7 @@ class _Layer:
         self._bytes = 0
         self._own: set[Path] = set()  # host paths that this layer has written
 
-    def apply(self, member: tarfile.TarInfo, source: _Source) -> None:
+    def apply(self, member: tarfile.TarInfo, tar: TarStream) -> None:
         self._take(1)
         parts = self._parts(member.name)
         if not parts:
@@ -180,7 +71,7 @@ class _Layer:
             self._add_folder(path)
         elif member.type in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE):
             self._clear(path)
-            self._add_file(member, path, source)
+            self._add_file(member, path, tar)
         elif member.issym():
             self._clear(path)
             path.symlink_to(self._within(member, parts[:-1]))
@@ -199,19 +90,12 @@ class _Layer:
             self._clear(path)
             path.mkdir(_FOLDER_MODE)
 
-    def _add_file(self, member: tarfile.TarInfo, path: Path, source: _Source) -> None:
-        if member.sparse is not None or member.size < 0:
-            raise self._wrong(member, "a sparse file or a negative size", "whole files")
-        self._take_bytes(member.size)
-        left = member.size
+    def _add_file(self, member: tarfile.TarInfo, path: Path, tar: TarStream) -> None:
+        self._take_bytes(max(member.size, 0))
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as file:
-            while left:
-                piece = source.take(min(left, CHUNK))
-                if not piece:
-                    raise self._wrong(member, f"{member.size - left} bytes", str(member.size))
+            for piece in tar.content(member):
                 file.write(piece)
-                left -= len(piece)
             os.fchmod(file.fileno(), _PROGRAM_MODE if member.mode & 0o111 else _FILE_MODE)
         seconds = int(member.mtime) if 0 <= member.mtime < 1 << 33 else 0
         os.utime(path, (seconds, seconds))

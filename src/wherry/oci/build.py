@@ -1,0 +1,152 @@
+"""A recipe becomes an image in the store: an index of wasi/wasm, wasip1/wasm and linux/amd64 over the same layers.
+
+Nothing that differs from build to build goes in: no time, no host, no user. The same recipe gives the same digest.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from posixpath import normpath
+from typing import Any
+
+from wherry.errors import InputError, NotFoundError
+from wherry.oci.compression import Compression
+from wherry.oci.context import Context, Ignore
+from wherry.oci.dockerfile import read_dockerfile
+from wherry.oci.fields import to_json
+from wherry.oci.image import OCI_CONFIG, Descriptor, Index, Manifest, Platform
+from wherry.oci.layer import Layer, store_layer
+from wherry.oci.project import read_project
+from wherry.oci.recipe import Recipe
+from wherry.oci.reference import Reference
+from wherry.oci.settings import RunSettings
+from wherry.oci.store import Store
+
+PLATFORMS = (Platform("wasi", "wasm"), Platform("wasip1", "wasm"), Platform("linux", "amd64"))
+PROJECT, DOCKERFILE = "wherry.toml", "Dockerfile"
+_EPOCH = "1970-01-01T00:00:00Z"
+_MAX_RECIPE = 1 << 20  # bytes
+
+
+def read_recipe(folder: Path, file: Path | None, arguments: Mapping[str, str]) -> Recipe:
+    """The recipe of a folder: `file`, or the wherry.toml or Dockerfile in it. `arguments` are --build-arg's.
+
+    Raises NotFoundError, InputError.
+    """
+    if file is None:
+        there = [folder / name for name in (PROJECT, DOCKERFILE) if (folder / name).is_file()]
+        if len(there) != 1:
+            found = f"both {PROJECT} and {DOCKERFILE}" if there else f"no {PROJECT} and no {DOCKERFILE}"
+            raise NotFoundError(f"{folder}: found {found}, expected one of them", hint="name the one to build with --file")
+        file = there[0]
+    try:
+        raw = file.read_bytes()
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{file}: found no such file, expected a {PROJECT} or a {DOCKERFILE}") from error
+    if len(raw) > _MAX_RECIPE:
+        raise InputError(f"{file}: found {len(raw)} bytes, expected at most {_MAX_RECIPE}")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: found byte {error.start} that is no UTF-8, expected text") from error
+    context = Context(folder, _ignore(folder, file))
+    if file.suffix == ".toml":
+        if arguments:
+            raise InputError(f"--build-arg: found {next(iter(arguments))}, which only a {DOCKERFILE} has")
+        return read_project(text, str(file), context)
+    return read_dockerfile(text, str(file), context, arguments)
+
+
+def build(
+    recipe: Recipe,
+    store: Store,
+    name: Reference | None,
+    *,
+    compression: Compression = Compression.GZIP,
+    platforms: Sequence[Platform] = PLATFORMS,
+    say: Callable[[str], None] = lambda line: None,
+) -> Descriptor:
+    """Make the image, name it -> its index. `say` takes a line a layer.
+
+    Raises InputError for settings that are none, NotFoundError for an entrypoint that is not in the image.
+    """
+    settings = _settings(recipe)
+    _check_entrypoint(recipe)
+    with store.hold():
+        layers = _store_layers(recipe, store, compression, say)
+        manifests = []
+        for platform in platforms:
+            config = to_json(_config(recipe, settings, layers, platform))
+            manifest = Manifest.build(Descriptor.of(OCI_CONFIG, config), [layer.descriptor for layer in layers])
+            store.put_bytes(config)
+            store.put_bytes(manifest.raw)
+            manifests.append(Descriptor.of(manifest.media_type, manifest.raw, platform=platform))
+        index = Index.build(manifests)
+        store.put_bytes(index.raw)
+        if name is not None:
+            store.tag(name, index.descriptor)
+    return index.descriptor
+
+
+def _settings(recipe: Recipe) -> RunSettings:
+    try:
+        return RunSettings.of_labels(recipe.labels)
+    except InputError as error:
+        raise InputError(f"{recipe.place}: {error.message}", hint=error.hint) from error
+
+
+def _check_entrypoint(recipe: Recipe) -> None:
+    """All files of the image are known: what it is to start must be one of them."""
+    command = (*recipe.entrypoint, *recipe.cmd)
+    if not command:
+        raise InputError(f"{recipe.place}: found neither ENTRYPOINT nor CMD, expected the guest to start")
+    paths = {PurePosixPath("/" + normpath(folder + "/" + command[0]).lstrip("/")) for folder in ("/", recipe.working_dir)}
+    if not paths & recipe.files:
+        there = sorted(str(path) for path in recipe.files if path.suffix == ".wasm")
+        raise NotFoundError(
+            f'{recipe.place}: entrypoint: found no file "{command[0]}" in the image, expected one of it',
+            hint=f"in the image: {', '.join(there[:5])}" if there else "copy the guest into the image",
+        )
+
+
+def _store_layers(recipe: Recipe, store: Store, compression: Compression, say: Callable[[str], None]) -> list[Layer]:
+    steps = [step for step in recipe.steps if step.entries]
+    layers = []
+    for i, step in enumerate(steps, 1):
+        layer = store_layer(store, step.entries, compression)
+        say(f"layer {i}/{len(steps)}  {layer.descriptor.size / 1e6:8.2f} MB  {step.created_by}")
+        layers.append(layer)
+    return layers
+
+
+def _config(recipe: Recipe, settings: RunSettings, layers: Sequence[Layer], platform: Platform) -> dict[str, Any]:
+    env = {**settings.variables, **recipe.env}  # what the image sets itself wins
+    ports = {*recipe.exposed_ports, *settings.exposed_ports}
+    config: dict[str, Any] = {"WorkingDir": recipe.working_dir}
+    if env:
+        config["Env"] = [f"{name}={value}" for name, value in env.items()]
+    if recipe.entrypoint:
+        config["Entrypoint"] = list(recipe.entrypoint)
+    if recipe.cmd:
+        config["Cmd"] = list(recipe.cmd)
+    if ports:
+        config["ExposedPorts"] = {port: {} for port in sorted(ports)}
+    if recipe.labels:
+        config["Labels"] = dict(sorted(recipe.labels.items()))
+    history = [
+        {"created": _EPOCH, "created_by": step.created_by} | ({} if step.entries else {"empty_layer": True})
+        for step in recipe.steps
+    ]
+    return {
+        "created": _EPOCH,
+        **platform.to_json(),
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id) for layer in layers]},
+        "history": history,
+    }
+
+
+def _ignore(folder: Path, file: Path) -> Ignore:
+    """`NAME.dockerignore` beside a Dockerfile of that name, else the folder's `.dockerignore`."""
+    own = file.with_name(file.name + ".dockerignore")
+    path = own if own.is_file() else folder / ".dockerignore"
+    return Ignore(path.read_text(encoding="utf-8").splitlines() if path.is_file() else [])

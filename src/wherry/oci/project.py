@@ -1,0 +1,126 @@
+"""`wherry.toml`: an image in a dozen lines.
+
+name = "speech"                       # the image's name where --tag gives none
+entrypoint = ["/app.wasm"]
+cmd = ["--verbose"]
+workdir = "/"
+[files]                               # in the image = in this folder; each line is a layer, so what changes least comes first
+"/model/" = "build/model/*"
+"/app.wasm" = "build/app.wasm"
+[env]
+LOG = "info"
+[labels]
+"org.opencontainers.image.licenses" = "MIT"
+[run]                                 # how it wants to be run
+preload = ["default:Burn:AUTO:/model/tiny_en.mpk:/model/tiny_en.cfg:/model/tokenizer.json:en"]
+publish = ["8080:8080"]
+device = "auto"
+memory = "1g"
+timeout = 60
+"""
+
+import re
+import tomllib
+from pathlib import PurePosixPath
+from posixpath import normpath
+from typing import Any
+
+from wherry.errors import InputError, WherryError
+from wherry.oci.context import Context, missing_folders
+from wherry.oci.fields import Fields
+from wherry.oci.recipe import Recipe, Step
+from wherry.oci.settings import RunSettings
+
+_KEYS = ("name", "entrypoint", "cmd", "workdir", "expose", "files", "env", "labels", "run")
+_RUN_KEYS = ("preload", "publish", "device", "memory", "timeout")
+_PORT = re.compile(r"([0-9]{1,5})(/(?:tcp|udp|sctp))?")
+_MAX_ITEMS = 1000
+
+
+def read_project(text: str, place: str, context: Context) -> Recipe:
+    """Raises InputError or NotFoundError naming the key."""
+    try:
+        return _read(Fields(place, _parse(text, place)), place, context)
+    except WherryError as error:
+        if isinstance(error, InputError) and type(error) is not InputError:  # a value of another type is the user's mistake
+            raise InputError(error.message, hint=error.hint) from error
+        raise
+
+
+def read_project_name(text: str, place: str) -> str | None:
+    """The image's name, where it has one."""
+    return Fields(place, _parse(text, place)).text("name", "") or None
+
+
+def _parse(text: str, place: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{place}: found no TOML: {error}") from error
+
+
+def _read(fields: Fields, place: str, context: Context) -> Recipe:
+    _only(fields, _KEYS)
+    settings = _settings(fields.optional("run"))
+    files = fields.optional("files")
+    steps: list[Step] = []
+    folders = frozenset[PurePosixPath]()
+    for target in files.values:
+        sources = files.texts(target, _MAX_ITEMS) if isinstance(files.values[target], list) else (files.text(target),)
+        if not target.startswith("/"):
+            raise InputError(f'{files.place}: found "{target}", expected a path in the image that begins with /')
+        try:
+            entries = context.copy(sources, target, folders)
+        except WherryError as error:
+            raise type(error)(f'{files.place}: "{target}": {error.message}', hint=error.hint) from error
+        folders |= {entry.path for entry in entries if entry.source is None and entry.target is None}
+        steps.append(Step(f"COPY {' '.join(sources)} {target}", tuple(entries)))
+    labels = fields.text_map("labels")
+    if doubled := settings.labels.keys() & labels.keys():
+        raise InputError(f"{place}: found {min(doubled)} both in labels and in run, expected it once")
+    workdir = fields.text("workdir", "/")
+    if not workdir.startswith("/"):
+        raise InputError(f'{place}: workdir: found "{workdir}", expected a path that begins with /')
+    workdir = normpath(workdir)
+    if missing := missing_folders(PurePosixPath(workdir), folders):
+        steps.append(Step(f"WORKDIR {workdir}", missing))
+    return Recipe(
+        place,
+        tuple(steps),
+        fields.texts("entrypoint", _MAX_ITEMS),
+        fields.texts("cmd", _MAX_ITEMS),
+        fields.text_map("env"),
+        labels | settings.labels,
+        workdir,
+        tuple(_port(text, place) for text in fields.texts("expose", _MAX_ITEMS)),
+    )
+
+
+def _settings(run: Fields) -> RunSettings:
+    """Read as labels are: one check for both."""
+    _only(run, _RUN_KEYS)
+    said: dict[str, str] = {}
+    for name, value in run.values.items():
+        if name in ("preload", "publish"):
+            said[name] = " ".join(run.texts(name, _MAX_ITEMS))
+        elif name == "timeout" and isinstance(value, int | float) and not isinstance(value, bool):
+            said[name] = f"{value:g}"
+        else:
+            said[name] = run.text(name)
+    try:
+        return RunSettings.of_labels({f"wherry.{name}": value for name, value in said.items()})
+    except InputError as error:
+        raise InputError(f"{run.place}: {error.message}", hint=error.hint) from error
+
+
+def _only(fields: Fields, known: tuple[str, ...]) -> None:
+    for name in fields.values:
+        if name not in known:
+            raise InputError(f'{fields.place}: found "{name}", expected one of {", ".join(known)}')
+
+
+def _port(text: str, place: str) -> str:
+    found = _PORT.fullmatch(text)
+    if found is None or not 0 < int(found[1]) <= 65535:
+        raise InputError(f'{place}: expose: found "{text}", expected a port such as 8080 or 8080/tcp')
+    return found[1] + (found[2] or "/tcp")
