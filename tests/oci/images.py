@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import random
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ OURS = ("wasi/wasm", "wasip1/wasm", "linux/amd64")
 
 def noise(seed: object, size: int) -> bytes:
     """Bytes that no compression makes smaller, always the same."""
-    return hashlib.shake_256(str(seed).encode()).digest(size)
+    return random.Random(str(seed)).randbytes(size)
 
 
 def layer_of(files: dict[str, bytes]) -> tuple[bytes, str]:
@@ -41,8 +42,10 @@ def put_image(
 ) -> dict[str, Any]:
     """An index of one layer's image for each platform (each with a layer of its `own`), under a name -> the parts."""
     layers, entries = [], []
+    numbers = range(len(platforms) if own else 1)
+    made = [layer_of({"app.wasm": b"\0asm", "model": noise((seed, number), size)}) for number in numbers]
     for number, platform in enumerate(platforms):
-        layer, diff_id = layer_of({"app.wasm": b"\0asm", "model": noise((seed, number if own else 0), size)})
+        layer, diff_id = made[number if own else 0]
         system, architecture = platform.split("/")
         said = {"architecture": architecture, "os": system}
         config = put_json(store, {**said, "config": {}, "rootfs": {"type": "layers", "diff_ids": [diff_id]}}, CONFIG)

@@ -153,7 +153,7 @@ class TokenServer:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        with _serving(Handler) as self.port:
+        with serving(Handler) as self.port:
             yield self
 
     def _answer(self, handler: BaseHTTPRequestHandler, question: dict[str, list[str]]) -> None:
@@ -162,7 +162,7 @@ class TokenServer:
         good = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         known = authorization == good or question.get("refresh_token") == [self.identity]
         if (authorization or "refresh_token" in question) and not known:
-            _reply(handler, 401, b'{"errors":[{"code":"UNAUTHORIZED","message":"wrong"}]}')
+            reply(handler, 401, b'{"errors":[{"code":"UNAUTHORIZED","message":"wrong"}]}')
             return
         scopes = [scope for text in question.get("scope", []) for scope in text.split()]
         access = []
@@ -171,7 +171,7 @@ class TokenServer:
             allowed = [action for action in actions.split(",") if known or action == "pull"]
             access.append({"type": kind, "name": name, "actions": allowed})
         life = self.said_life if self.said_life is not None else self.life
-        _reply(handler, 200, json.dumps({"token": self._sign(access), "expires_in": life}).encode())
+        reply(handler, 200, json.dumps({"token": self._sign(access), "expires_in": life}).encode())
 
     def _sign(self, access: list[dict[str, Any]]) -> str:
         """A JSON web token, RS256, the key by its certificate (x5c)."""
@@ -260,7 +260,7 @@ class Proxy:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        with _serving(Handler) as self.port:
+        with serving(Handler) as self.port:
             try:
                 yield self
             finally:
@@ -282,7 +282,7 @@ class Proxy:
         length = int(handler.headers.get("Content-Length", "0"))
         if fault.status:
             handler.rfile.read(length)
-            _reply(handler, fault.status, fault.body, fault.headers)
+            reply(handler, fault.status, fault.body, fault.headers)
             return
         headers = {name: value for name, value in request.headers.items() if not (fault.no_ranges and name.lower() == "range")}
         upstream = http.client.HTTPConnection(self.upstream, timeout=_SECONDS)
@@ -351,7 +351,7 @@ def _tear(handler: BaseHTTPRequestHandler) -> None:
         pass  # the other side was first
 
 
-def _reply(handler: BaseHTTPRequestHandler, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+def reply(handler: BaseHTTPRequestHandler, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
     handler.send_response_only(status)
     for name, value in (headers or {}).items():
         handler.send_header(name, value)
@@ -362,7 +362,7 @@ def _reply(handler: BaseHTTPRequestHandler, status: int, body: bytes, headers: d
 
 
 @contextmanager
-def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
     """A server on a port of its own -> the port."""
 
     class Server(ThreadingHTTPServer):

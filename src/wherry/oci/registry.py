@@ -53,12 +53,12 @@ class Registry:
         url = self.connection.address(f"{self.repository}/manifests/{reference.digest or reference.tag}")
         while True:
             try:
-                answer = await self.connection.ask("GET", url, self.scopes, _HERE, headers=_ACCEPT)
+                answer = await self.connection.ask_once("GET", url, self.scopes, _HERE, headers=_ACCEPT)
                 if answer.status == 404:
                     raise await self._unknown(reference, answer)
                 self._check(answer, reference)
                 return parse_document(answer.body, answer.headers.get("Content-Type", ""), place=f"manifest {reference}")
-            except RetryableError as error:  # it was damaged on its way
+            except RetryableError as error:  # also where it was damaged on its way
                 await attempts.wait(error)
 
     async def child(self, descriptor: Descriptor) -> Manifest | Index:

@@ -24,6 +24,7 @@ _LARGEST_CHUNK = 1 << 30  # bytes that a registry may ask for
 _MAX_MOUNTS = 2  # neighbours asked for one blob
 _REFUSALS = 2  # of the whole blob by its digest are enough
 _OK, _BAD, _TOO_LARGE, _OUT_OF_STEP = 201, 400, 413, 416
+_STARTED = frozenset({201, 202})
 _NO_CHUNKS = frozenset({400, 405, 411, 501})
 
 
@@ -53,6 +54,7 @@ class _Upload:
         self._blob = blob
         self._progress = progress
         self._place = f"{registry.name}: blob {blob.digest}"
+        self._uploads = registry.connection.address(f"{registry.repository}/blobs/uploads/")
         self._attempts = Attempts(registry.connection.patience)
         self._begun: Answer | None = None  # a session that a refused mount has opened
         self._chunk = _WHOLE  # bytes of one request
@@ -63,7 +65,8 @@ class _Upload:
 
     async def run(self, neighbours: Sequence[str]) -> int:
         for neighbour in neighbours:
-            answer = await self._start({"mount": str(self._blob.digest), "from": neighbour})
+            url = self._uploads.copy_merge_params({"mount": str(self._blob.digest), "from": neighbour})
+            answer = await self._connection.ask("POST", url, self._registry.scopes, _STARTED)
             if answer.status == _OK:
                 self._progress(Step(self._blob, "mounted", self._blob.size))
                 return 0
@@ -80,12 +83,9 @@ class _Upload:
         self._progress(Step(self._blob, "done", self._blob.size))
         return self._sent
 
-    async def _start(self, question: Mapping[str, str]) -> Answer:
-        url = self._connection.address(f"{self._registry.repository}/blobs/uploads/").copy_merge_params(dict(question))
-        return await self._connection.ask("POST", url, self._registry.scopes, frozenset({201, 202}))
-
     async def _session(self) -> _Sent:
-        answer, self._begun = self._begun or await self._start({}), None
+        answer = self._begun or await self._connection.ask_once("POST", self._uploads, self._registry.scopes, _STARTED)
+        self._begun = None
         least = answer.headers.get("OCI-Chunk-Min-Length", "")
         if re.fullmatch(r"[0-9]{1,10}", least):
             self._chunk = max(self._chunk, min(int(least), _LARGEST_CHUNK))
@@ -95,31 +95,38 @@ class _Upload:
         return await self._in_chunks(location)
 
     async def _in_chunks(self, location: httpx2.URL) -> _Sent:
-        offset = 0
-        while offset < self._blob.size:
-            length = min(self._chunk, self._blob.size - offset)
-            headers = {"Content-Range": f"{offset}-{offset + length - 1}"}
-            accept = frozenset({202, _TOO_LARGE, _OUT_OF_STEP}) | _NO_CHUNKS
+        offset: int | None = 0  # what the registry has; None: we do not know
+        while offset is None or offset < self._blob.size:
             try:
-                answer = await self._send("PATCH", location, offset, length, headers, accept)
-                if answer.status == _TOO_LARGE:
-                    return self._smaller(answer, length)
-                if answer.status in _NO_CHUNKS and offset == 0:
-                    self._chunks_refused = True
-                    return _Sent.OTHERWISE
-                if answer.status != 202:
-                    raise RetryableError(self._connection.unexpected(answer, "PATCH").message)
+                if offset is None:
+                    accept = frozenset({202, 204})
+                    answer = await self._connection.ask_once("GET", location, self._registry.scopes, accept)
+                    offset = self._reached(answer, default=0)
+                else:
+                    length = min(self._chunk, self._blob.size - offset)
+                    answer = await self._patch(location, offset, length)
+                    if answer.status == _TOO_LARGE:
+                        return self._smaller(answer, length)
+                    if answer.status in _NO_CHUNKS and offset == 0:
+                        self._chunks_refused = True
+                        return _Sent.OTHERWISE
+                    if answer.status != 202:
+                        raise RetryableError(self._connection.unexpected(answer, "PATCH").message)
+                    offset = self._reached(answer, default=offset + length)
             except RetryableError as error:
                 await self._attempts.wait(error)
-                answer = await self._connection.ask("GET", location, self._registry.scopes, frozenset({202, 204}))
-                offset = self._reached(answer, default=0)
-            else:
-                offset = self._reached(answer, default=offset + length)
+                offset = None
+                continue
             if offset > self._farthest:
                 self._farthest = offset
                 self._attempts.progress()
             location = self._next(answer)
         return await self._finish(location, offset)
+
+    async def _patch(self, location: httpx2.URL, offset: int, length: int) -> Answer:
+        headers = {"Content-Range": f"{offset}-{offset + length - 1}"}
+        accept = frozenset({202, _TOO_LARGE, _OUT_OF_STEP}) | _NO_CHUNKS
+        return await self._send("PATCH", location, offset, length, headers, accept)
 
     async def _finish(self, location: httpx2.URL, offset: int) -> _Sent:
         """The last request, with what is not sent yet."""
