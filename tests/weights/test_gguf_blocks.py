@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tests.weights.files import quant_type
 from wherry.errors import FormatError
+from wherry.gpu.tensor import BLOCKS
 from wherry.weights import Quantized
 from wherry.weights.blocks import LAYOUTS
 
@@ -32,6 +33,7 @@ def assert_as_gguf(form: str, rows: int, data: NDArray[np.uint8]) -> None:
 def test_sizes_are_ggmls() -> None:
     for form, layout in LAYOUTS.items():
         assert (layout.weights, layout.bytes) == GGML_QUANT_SIZES[GGMLQuantizationType[form.upper()]], form
+    assert {form: (layout.weights, layout.bytes) for form, layout in LAYOUTS.items()} == BLOCKS
 
 
 @pytest.mark.parametrize("form", LAYOUTS)

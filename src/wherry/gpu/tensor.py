@@ -10,15 +10,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# On the device a type is its bits: float16 and q8_0 only as weights, decoded by the kernels that read them.
+# On the device a type is its bits: float16 only as weights, decoded by the kernels that read them.
 DTYPES: dict[str, tuple[Any, int]] = {
     "f32": (np.float32, 4),
     "i32": (np.int32, 4),
     "u32": (np.uint32, 4),
     "f16": (np.float16, 2),
-    "q8_0": (np.uint8, 0),
 }
-_Q8_0_BLOCK, _Q8_0_BYTES = 32, 34
+# Weights as they lie in their files, for kernels alone (kernels/formats): how many share a block, and its bytes.
+BLOCKS = {
+    "bf16": (1, 2),
+    "q4_0": (32, 18),
+    "q4_1": (32, 20),
+    "q5_0": (32, 22),
+    "q5_1": (32, 24),
+    "q8_0": (32, 34),
+    "iq4_nl": (32, 18),
+    "q2_k": (256, 84),
+    "q3_k": (256, 110),
+    "q4_k": (256, 144),
+    "q5_k": (256, 176),
+    "q6_k": (256, 210),
+}
 
 
 @dataclass
@@ -116,10 +129,10 @@ class View(Tensor):
 
 
 def byte_size(shape: tuple[int, ...], dtype: str) -> int:
-    count = prod(shape)
-    if dtype == "q8_0":
-        return count // _Q8_0_BLOCK * _Q8_0_BYTES
-    return count * DTYPES[dtype][1]
+    if dtype in BLOCKS:
+        weights, size = BLOCKS[dtype]
+        return prod(shape) // weights * size
+    return prod(shape) * DTYPES[dtype][1]
 
 
 def dtype_of(value: NDArray[Any]) -> str:

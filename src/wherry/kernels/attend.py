@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.gpu.device import Device, Tensor
+from wherry.gpu.tensor import BLOCKS
 from wherry.kernels import attention, layer_norm, linear
 from wherry.kernels.source import Case, format_of, random_array, source
 
@@ -137,4 +138,7 @@ def cases() -> list[Case]:
             if own and weight != "f32":
                 continue
             found.append(Case(f"{weight} {name}", arrays, {"heads": heads}, weight=weight, tolerance=2e-5))
+    x, query, vectors = random_array(1, 2, 1, 256) + 1, random_array(2, 256, 256, scale=0.05), random_array(5, 4, 256)
+    arrays = (x, query, None, None, vectors, random_array(6, 2, 9, 256), random_array(7, 2, 9, 256), None)
+    found += [Case(f"{weight} blocks", arrays, {"heads": 4}, weight=weight, tolerance=2e-5) for weight in BLOCKS]
     return found

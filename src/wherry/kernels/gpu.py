@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.gpu.device import Device, Program, Tensor
+from wherry.gpu.tensor import BLOCKS
 from wherry.kernels import (
     add,
     append,
@@ -26,7 +27,6 @@ from wherry.kernels import (
 from wherry.kernels.operations import QuantizedWeight
 
 _PROMPT = 256  # queries up to which a workgroup for each keeps a GPU busy
-_ON_DEVICE = ("q8_0",)  # block formats that kernels read as they lie
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,13 @@ class GpuOperations:
     # -- placing data
 
     def weight(self, value: NDArray[Any] | QuantizedWeight) -> Tensor:
-        """Matrices keep their bits (f32, f16, q8_0); vectors become float32; a convolution is put in the order it is read."""
+        """Matrices keep their bits (f32, f16, blocks); vectors become float32; a convolution is put in the order it is read."""
         if not isinstance(value, np.ndarray):
-            if value.format in _ON_DEVICE and value.shape[-1] % 32 == 0:
+            if value.format in BLOCKS and len(value.shape) == 2 and value.shape[1] % 4 == 0:
                 return self.device.upload_bytes(value.data, value.shape, value.format)
-            value = value.dequantize().astype(np.float16)
+            value = value.dequantize()
+            if value.ndim > 1:
+                value = value.astype(np.float16)
         if value.ndim == 3:
             value = conv1d.taps(value)
         return self.device.upload(value if value.dtype == np.float16 and value.ndim > 1 else value.astype(np.float32))

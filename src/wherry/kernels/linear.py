@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.gpu.device import Device, Tensor
+from wherry.gpu.tensor import BLOCKS
 from wherry.kernels.source import Case, format_of, random_array, source
 
 if TYPE_CHECKING:
@@ -140,6 +141,10 @@ def _gelu(x: NDArray[Any]) -> NDArray[Any]:
 def cases(few: bool) -> list[Case]:
     """Every format; odd sizes, a vocabulary that no tile divides, each epilogue."""
     found = []
+    rows, inner, cols = (3, 512, 41) if few else (9, 256, 37)
+    x, w, b, r = random_array(1, rows, inner), random_array(2, cols, inner), random_array(3, cols), random_array(4, rows, cols)
+    for weight in BLOCKS:
+        found.append(Case(f"{weight} {rows}x{inner}x{cols}", (x, w, b), {"residual": r}, weight=weight))
     for weight in ("f32", "f16", "q8_0"):
         for rows, inner, cols in (
             ((1, 64, 51), (3, 96, 40), (8, 384, 130)) if few else ((9, 64, 51), (70, 96, 130), (130, 128, 64))
