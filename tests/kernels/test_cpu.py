@@ -68,7 +68,8 @@ def test_linear(ops: CpuOperations, rows: int, k: int, n: int, extras: bool) -> 
 
 
 @pytest.mark.parametrize(
-    ("rows", "k", "n"), [(1, 64, 1), (1, 512, 600), (3, 64, 96), (40, 128, 97), (2, 64, 70001), (5, 64, 70001)]
+    ("rows", "k", "n"),
+    [(1, 64, 1), (1, 512, 600), (3, 64, 96), (40, 128, 97), (2, 64, 70001), (5, 64, 70001), (8, 64, 96), (9, 64, 96)],
 )
 def test_linear_with_float16_weights(code: Compiled, rows: int, k: int, n: int) -> None:
     ops = CpuOperations(threads=2, code=code)
@@ -104,6 +105,14 @@ def test_products_of_other_shapes_are_refused(code: Compiled) -> None:
     for w, x, out in ((weight, 128, 4), (weight, 64, 5), (weight[:, :32], 32, 4), (weight[:0], 64, 0)):
         with pytest.raises(ValueError, match="matvec"):
             code.matvec(w, np.zeros(x, np.float32), np.zeros(out, np.float32))
+    for w, x, out in (
+        (weight, (4, 128), (4, 4)),
+        (weight, (3, 64), (3, 4)),
+        (weight, (4, 64), (4, 5)),
+        (weight[:, :32], (4, 32), (4, 4)),
+    ):
+        with pytest.raises(ValueError, match="matvec4"):
+            code.matvec4(w, np.zeros(x, np.float32), np.zeros(out, np.float32))
     with pytest.raises(ValueError, match="widen"):
         code.widen(weight, np.zeros(32, np.float32))
 

@@ -187,6 +187,7 @@ class _Sampler:
         self.eot = eot
         self.random = random
         self.sums = np.zeros(rows, np.float64)
+        self._scratch: Floats | None = None
 
     def choose(self, tokens: Ints, logits: Floats) -> tuple[Ints, Ints, bool]:
         if self.temperature == 0:
@@ -196,7 +197,9 @@ class _Sampler:
             chosen = (logits / np.float32(self.temperature) + noise).argmax(axis=1)
         rows = np.arange(len(logits))
         ended = tokens[:, -1] == self.eot
-        logprobs = logits[rows, chosen] - _log_sum_exp(logits)
+        if self._scratch is None:
+            self._scratch = np.empty_like(logits)
+        logprobs = logits[rows, chosen] - _log_sum_exp(logits, self._scratch)
         self.sums += np.where(ended, 0.0, logprobs)
         chosen = np.where(ended, self.eot, chosen).astype(np.int32)
         return (
@@ -285,9 +288,11 @@ def _until(tokens: list[int], eot: int) -> list[int]:
     return tokens[: tokens.index(eot)] if eot in tokens else tokens
 
 
-def _log_sum_exp(x: Floats) -> Floats:
+def _log_sum_exp(x: Floats, scratch: Floats | None = None) -> Floats:
+    """x (rows, n) -> (rows,); with scratch of x's shape nothing large is allocated: fresh pages cost more than the sums."""
     top = x.max(axis=1, keepdims=True)
-    return np.asarray(top[:, 0] + np.log(np.exp(x - top).sum(axis=1)), np.float32)
+    powers = np.subtract(x, top, out=scratch)
+    return np.asarray(top[:, 0] + np.log(np.exp(powers, out=powers).sum(axis=1)), np.float32)
 
 
 def _softmax(x: Floats) -> Floats:

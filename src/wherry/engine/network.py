@@ -26,7 +26,7 @@ from wherry.models.whisper import (
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
-_FEW_ROWS = 8  # texts whose products are bound by the reading of weights
+_FEW_ROWS = 32  # texts up to which the reading of the weights counts for more than the arithmetic
 _LISTENERS, _LOOPS = 2, 4  # recordings kept: one window alone, and one size of batch
 
 

@@ -21,8 +21,13 @@ Call = Callable[[], object]
 COLUMNS = 64  # a float16 matrix has rows of a multiple of this
 LANES = 16  # and any other row is a multiple of this
 _ARGUMENTS = {
-    "matvec": "pppii", "widen": "ppi", "bias_gelu": "ppiii", "layer_norm": "ppppiif", "attend_token": "ppppppiif",
-}  # fmt: skip
+    "matvec": "pppii",
+    "matvec4": "pppiii",
+    "widen": "ppi",
+    "bias_gelu": "ppiii",
+    "layer_norm": "ppppiif",
+    "attend_token": "ppppppiif",
+}
 _TYPES = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "f": ctypes.c_float}
 
 
@@ -47,6 +52,16 @@ class Compiled:
         if not (fits and weight.flags.c_contiguous and x.flags.c_contiguous and out.flags.c_contiguous):
             raise ValueError(f"matvec: found {weight.shape} @ {x.shape} -> {out.shape}, expected (n, 64 m) @ (64 m,) -> (n,)")
         return self._call("matvec", weight, x, out, rows, columns)
+
+    def matvec4(self, weight: Halves, x: Floats, out: Floats) -> Call:
+        """weight (n, k) @ each of x (4, k) -> out (4, n), whose rows may lie apart; k a multiple of 64."""
+        rows, columns = weight.shape
+        fits = x.shape == (4, columns) and out.shape == (4, rows) and columns % COLUMNS == 0 and rows > 0
+        if not (fits and weight.flags.c_contiguous and x.flags.c_contiguous and out.strides[1] == 4):
+            raise ValueError(
+                f"matvec4: found {weight.shape} @ {x.shape} -> {out.shape}, expected (n, 64 m) @ (4, 64 m) -> (4, n)"
+            )
+        return self._call("matvec4", weight, x, out, rows, columns, out.strides[0] // 4)
 
     def widen(self, weight: Halves, out: Floats) -> Call:
         """weight -> the same numbers in float32; both of the same size, a multiple of 16."""

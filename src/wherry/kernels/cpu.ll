@@ -69,6 +69,90 @@ done:
   ret void
 }
 
+; y[b, r] = sum over c of w[r, c] x[b, c] for four b: as `matvec`, each weight read and widened once. The rows of y are `stride` numbers apart.
+define void @matvec4(ptr noalias %w, ptr noalias %x, ptr noalias %y, i64 %rows, i64 %cols, i64 %stride) #0 {
+entry:
+  %x1 = getelementptr float, ptr %x, i64 %cols
+  %x2 = getelementptr float, ptr %x1, i64 %cols
+  %x3 = getelementptr float, ptr %x2, i64 %cols
+  %y1 = getelementptr float, ptr %y, i64 %stride
+  %y2 = getelementptr float, ptr %y1, i64 %stride
+  %y3 = getelementptr float, ptr %y2, i64 %stride
+  br label %row
+row:
+  %r = phi i64 [ 0, %entry ], [ %r.next, %fold ]
+  %start = mul i64 %r, %cols
+  %w.row = getelementptr half, ptr %w, i64 %start
+  br label %column
+column:
+  %c = phi i64 [ 0, %row ], [ %c.next, %column ]
+  %s0a = phi <16 x float> [ zeroinitializer, %row ], [ %s0a.next, %column ]
+  %s0b = phi <16 x float> [ zeroinitializer, %row ], [ %s0b.next, %column ]
+  %s1a = phi <16 x float> [ zeroinitializer, %row ], [ %s1a.next, %column ]
+  %s1b = phi <16 x float> [ zeroinitializer, %row ], [ %s1b.next, %column ]
+  %s2a = phi <16 x float> [ zeroinitializer, %row ], [ %s2a.next, %column ]
+  %s2b = phi <16 x float> [ zeroinitializer, %row ], [ %s2b.next, %column ]
+  %s3a = phi <16 x float> [ zeroinitializer, %row ], [ %s3a.next, %column ]
+  %s3b = phi <16 x float> [ zeroinitializer, %row ], [ %s3b.next, %column ]
+  %ca = add i64 %c, 0
+  %cb = add i64 %c, 16
+  %wa.at = getelementptr half, ptr %w.row, i64 %ca
+  %ha = load <16 x half>, ptr %wa.at, align 2
+  %wa = fpext <16 x half> %ha to <16 x float>
+  %x0a.at = getelementptr float, ptr %x, i64 %ca
+  %x0a = load <16 x float>, ptr %x0a.at, align 4
+  %s0a.next = call <16 x float> @llvm.fma.v16f32(<16 x float> %wa, <16 x float> %x0a, <16 x float> %s0a)
+  %x1a.at = getelementptr float, ptr %x1, i64 %ca
+  %x1a = load <16 x float>, ptr %x1a.at, align 4
+  %s1a.next = call <16 x float> @llvm.fma.v16f32(<16 x float> %wa, <16 x float> %x1a, <16 x float> %s1a)
+  %x2a.at = getelementptr float, ptr %x2, i64 %ca
+  %x2a = load <16 x float>, ptr %x2a.at, align 4
+  %s2a.next = call <16 x float> @llvm.fma.v16f32(<16 x float> %wa, <16 x float> %x2a, <16 x float> %s2a)
+  %x3a.at = getelementptr float, ptr %x3, i64 %ca
+  %x3a = load <16 x float>, ptr %x3a.at, align 4
+  %s3a.next = call <16 x float> @llvm.fma.v16f32(<16 x float> %wa, <16 x float> %x3a, <16 x float> %s3a)
+  %wb.at = getelementptr half, ptr %w.row, i64 %cb
+  %hb = load <16 x half>, ptr %wb.at, align 2
+  %wb = fpext <16 x half> %hb to <16 x float>
+  %x0b.at = getelementptr float, ptr %x, i64 %cb
+  %x0b = load <16 x float>, ptr %x0b.at, align 4
+  %s0b.next = call <16 x float> @llvm.fma.v16f32(<16 x float> %wb, <16 x float> %x0b, <16 x float> %s0b)
+  %x1b.at = getelementptr float, ptr %x1, i64 %cb
+  %x1b = load <16 x float>, ptr %x1b.at, align 4
+  %s1b.next = call <16 x float> @llvm.fma.v16f32(<16 x float> %wb, <16 x float> %x1b, <16 x float> %s1b)
+  %x2b.at = getelementptr float, ptr %x2, i64 %cb
+  %x2b = load <16 x float>, ptr %x2b.at, align 4
+  %s2b.next = call <16 x float> @llvm.fma.v16f32(<16 x float> %wb, <16 x float> %x2b, <16 x float> %s2b)
+  %x3b.at = getelementptr float, ptr %x3, i64 %cb
+  %x3b = load <16 x float>, ptr %x3b.at, align 4
+  %s3b.next = call <16 x float> @llvm.fma.v16f32(<16 x float> %wb, <16 x float> %x3b, <16 x float> %s3b)
+  %c.next = add i64 %c, 32
+  %more = icmp ult i64 %c.next, %cols
+  br i1 %more, label %column, label %fold
+fold:
+  %s0 = fadd <16 x float> %s0a.next, %s0b.next
+  %sum0 = call reassoc float @llvm.vector.reduce.fadd.v16f32(float 0.0, <16 x float> %s0)
+  %y0.at = getelementptr float, ptr %y, i64 %r
+  store float %sum0, ptr %y0.at, align 4
+  %s1 = fadd <16 x float> %s1a.next, %s1b.next
+  %sum1 = call reassoc float @llvm.vector.reduce.fadd.v16f32(float 0.0, <16 x float> %s1)
+  %y1.at = getelementptr float, ptr %y1, i64 %r
+  store float %sum1, ptr %y1.at, align 4
+  %s2 = fadd <16 x float> %s2a.next, %s2b.next
+  %sum2 = call reassoc float @llvm.vector.reduce.fadd.v16f32(float 0.0, <16 x float> %s2)
+  %y2.at = getelementptr float, ptr %y2, i64 %r
+  store float %sum2, ptr %y2.at, align 4
+  %s3 = fadd <16 x float> %s3a.next, %s3b.next
+  %sum3 = call reassoc float @llvm.vector.reduce.fadd.v16f32(float 0.0, <16 x float> %s3)
+  %y3.at = getelementptr float, ptr %y3, i64 %r
+  store float %sum3, ptr %y3.at, align 4
+  %r.next = add i64 %r, 1
+  %again = icmp ult i64 %r.next, %rows
+  br i1 %again, label %row, label %done
+done:
+  ret void
+}
+
 ; y[i] = w[i], float16 to float32; count a multiple of 16.
 define void @widen(ptr noalias %w, ptr noalias %y, i64 %count) #0 {
 entry:

@@ -31,6 +31,7 @@ _PIECE_ROWS = 384
 # shorter than the wait for the interpreter's lock after it.
 _PIECE = 1 << 18
 _FEW = 3  # rows up to which one matrix-vector product each is faster than a matrix product
+_FEW_HALVES = 8  # the same for float16 weights, which a matrix product would have to widen first
 _SMALL_WEIGHT = 1 << 18  # elements: BLAS keeps the product with one vector to one thread by itself
 _LARGE_WEIGHT = 1 << 22  # elements: 16 MiB take a millisecond to read, worth waking another thread for
 _SAFE_EXPONENT = 100.0  # 2^x and a sum of thousands of them are finite in float32
@@ -108,7 +109,7 @@ class CpuOperations:
         out = np.empty((*x.shape[:-1], weight.shape[0]), np.float32)
         rows, results = x.reshape(-1, x.shape[-1]), out.reshape(-1, weight.shape[0])
         extra = None if residual is None else residual.reshape(results.shape)
-        if len(rows) <= _FEW:
+        if len(rows) <= (_FEW if weight.dtype == np.float32 else _FEW_HALVES):
             self.multiply_few(rows, weight, results)
             self._finish(results, bias, gelu, extra)
             return out
@@ -163,8 +164,8 @@ class CpuOperations:
         """rows (few, k) @ weight (n, k).T -> out (few, n), on all threads: bound by the reading of the weight."""
 
         def multiply(start: int, stop: int) -> None:
-            for row, result in zip(rows, out, strict=True):
-                self.matvec(weight[start:stop], row, result[start:stop])()
+            for call in self.matvecs(weight[start:stop], rows, out[:, start:stop]):
+                call()
 
         self._over_rows(multiply, len(weight), max(1, _LARGE_WEIGHT // weight.shape[1]))
 
@@ -176,6 +177,14 @@ class CpuOperations:
         if weight.size < _SMALL_WEIGHT:
             return partial(np.matmul, weight, x, out=out)
         return partial(self._matvec_alone, weight, x, out)
+
+    def matvecs(self, weight: Weight, x: Array, out: Array) -> list[Call]:
+        """weight (n, k) @ each of x (rows, k) -> out (rows, n), whose rows may lie apart; four at once in compiled code."""
+        calls, done = [], 0
+        if self._code is not None and weight.dtype == np.float16:
+            done = len(x) // 4 * 4
+            calls = [self._code.matvec4(weight, x[i : i + 4], out[i : i + 4]) for i in range(0, done, 4)]
+        return calls + [self.matvec(weight, x[i], out[i]) for i in range(done, len(x))]
 
     def _matvec_alone(self, weight: Array, x: Array, out: Array) -> None:
         with self._blas.one():
@@ -228,9 +237,10 @@ class CpuOperations:
         # 2^x is the faster power: exp(s / sqrt(width)) = 2^(s log2(e) / sqrt(width)).
         scaled = q * np.float32(width**-0.5 * np.log2(np.e))
         if t_q <= _FEW or lengths is not None:
-            for b in range(batch):
-                t_k = k.shape[1] if lengths is None else int(lengths[b])
-                _attend_few(scaled[b], k[b // group, :t_k], v[b // group, :t_k], heads, lengths is not None, out[b])
+            with self._blas.one():  # its threads would wait for each other longer than they work
+                for b in range(batch):
+                    t_k = k.shape[1] if lengths is None else int(lengths[b])
+                    _attend_few(scaled[b], k[b // group, :t_k], v[b // group, :t_k], heads, lengths is not None, out[b])
             return out
 
         def attend(task: tuple[int, int, range]) -> None:

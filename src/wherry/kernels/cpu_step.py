@@ -55,8 +55,7 @@ class CpuStep:
         out = np.empty((*x.shape[:-1], weight.shape[0]), np.float32)
         rows, results = x.reshape(-1, x.shape[-1]), out.reshape(-1, weight.shape[0])
         self._kept += [x, weight, out]
-        for row, result in zip(rows, results, strict=True):
-            self._calls.append(self._ops.matvec(weight, row, result))
+        self._calls += self._ops.matvecs(weight, rows, results)
         if gelu:
             bias = np.zeros(len(weight), np.float32) if bias is None else bias
             self._kept.append(bias)
