@@ -1,7 +1,8 @@
 """The one door to speech recognition: a model on a device, shared by its callers."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ from wherry.audio.log_mel import FRAMES_PER_SECOND, N_FRAMES, SAMPLE_RATE, Power
 from wherry.engine.alignment_heads import alignment_heads
 from wherry.engine.decoding import detect_language
 from wherry.engine.network import Network, build_weights
-from wherry.engine.transcribe import check_options, transcribe_mel
-from wherry.engine.transcript import TranscribeOptions, Transcript
+from wherry.engine.transcribe import check_options, stream_mel
+from wherry.engine.transcript import Segment, TranscribeOptions, Transcript, TranscriptStream
 from wherry.engine.turns import Turns
-from wherry.errors import DeviceError, FormatError, InputError, NotFoundError
+from wherry.errors import DeviceError, FormatError, InputError, NotFoundError, TooLargeError
 from wherry.kernels.compiled import compiled
 from wherry.kernels.cpu import CpuOperations
 from wherry.models.names import whisper_tensors
@@ -49,27 +50,64 @@ class Whisper:
         `check` is called before each window of 30 s; what it raises ends the work there.
         Raises InputError for an option or sample that cannot be, FormatError for a file without audio.
         """
+        stream = self.stream(audio, options, check)
+        segments = tuple(stream.segments)
+        return Transcript(
+            text=self.tokenizer.decode([token for segment in segments for token in segment.tokens]),
+            segments=segments,
+            language=stream.language,
+            duration=stream.duration,
+            words=tuple(word for segment in segments for word in segment.words),
+        )
+
+    def stream(
+        self,
+        audio: Floats | Path,
+        options: TranscribeOptions | None = None,
+        check: Callable[[], None] = lambda: None,
+        *,
+        max_seconds: float = math.inf,
+    ) -> TranscriptStream:
+        """The same, segment by segment: the device is free for others between the windows that are asked for.
+
+        `check` is also called for every 30 s of a file that are read. Raises TooLargeError where a file has more sound than
+        `max_seconds`.
+        """
         options = options or TranscribeOptions()
         check_options(options)
+        mel, samples = self._mel(audio, check, max_seconds)
+        with self.turns:
+            language = self._language(mel, options)
+        tokenizer = self.tokenizer.using(language, options.task)
+        frames = min(samples // (SAMPLE_RATE // FRAMES_PER_SECOND), len(mel) - N_FRAMES)
+
+        def before_window() -> None:
+            self.turns.pass_on()
+            check()
+
+        def segments() -> Generator[Segment]:
+            windows = stream_mel(self.network, tokenizer, mel, frames, options, before_window)
+            while True:
+                with self.turns:
+                    found = next(windows, None)
+                if found is None:
+                    return
+                yield from found
+
+        return TranscriptStream(tokenizer.language or "en", samples / SAMPLE_RATE, segments())
+
+    def _mel(self, audio: Floats | Path, check: Callable[[], None], max_seconds: float) -> tuple[Floats, int]:
+        """(frames + padding, n_mels) and the number of samples."""
+        blocks: Iterable[Floats]
         if isinstance(audio, Path):
             from wherry.audio.decode import stream_audio
 
-            mel, samples = log_mel_stream(stream_audio(audio), self.dims.n_mels, _PADDING, self._power_mel())
+            blocks = _within(stream_audio(audio), audio, check, max_seconds)
+        elif audio.ndim != 1 or not np.isfinite(audio).all():
+            raise InputError(f"audio: found shape {list(audio.shape)}, expected finite samples in one row")
         else:
-            if audio.ndim != 1 or not np.isfinite(audio).all():
-                raise InputError(f"audio: found shape {list(audio.shape)}, expected finite samples in one row")
-            mel, samples = log_mel_stream([audio], self.dims.n_mels, _PADDING, self._power_mel())
-        with self.turns:
-            language = self._language(mel, options)
-            tokenizer = self.tokenizer.using(language, options.task)
-            frames = min(samples // (SAMPLE_RATE // FRAMES_PER_SECOND), len(mel) - N_FRAMES)
-
-            def before_window() -> None:
-                self.turns.pass_on()
-                check()
-
-            transcript = transcribe_mel(self.network, tokenizer, mel, frames, options, before_window)
-        return replace(transcript, duration=samples / SAMPLE_RATE)
+            blocks = [audio]
+        return log_mel_stream(blocks, self.dims.n_mels, _PADDING, self._power_mel())
 
     def detect_language(self, audio: Floats) -> dict[str, float]:
         """audio (n,) at 16 kHz -> the probability of each language in its first 30 s, likeliest first."""
@@ -114,6 +152,16 @@ class Whisper:
                 hint="take a multilingual model, such as whisper-base",
             )
         return next(iter(self._languages(mel)))
+
+
+def _within(blocks: Iterable[Floats], file: Path, check: Callable[[], None], max_seconds: float) -> Iterator[Floats]:
+    samples = 0
+    for block in blocks:
+        check()
+        samples += len(block)
+        if samples > max_seconds * SAMPLE_RATE:
+            raise TooLargeError(f"{file}: found more than {max_seconds:g} s of sound, expected at most that")
+        yield block
 
 
 def load_whisper(

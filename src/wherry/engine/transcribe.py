@@ -10,7 +10,7 @@ from wherry.audio.log_mel import FRAMES_PER_SECOND, N_FRAMES
 from wherry.engine.decoding import Decoded, DecodeOptions, decode_windows
 from wherry.engine.network import Network
 from wherry.engine.timing import add_word_timestamps
-from wherry.engine.transcript import Segment, TranscribeOptions, Transcript
+from wherry.engine.transcript import Segment, TranscribeOptions
 from wherry.errors import InputError
 from wherry.models.whisper import Sound
 from wherry.text.whisper import SECONDS_PER_TIMESTAMP, WhisperTokenizer
@@ -41,17 +41,18 @@ def check_options(options: TranscribeOptions) -> None:
         raise InputError(f"clip: found {options.clip_start} s + {options.clip_seconds} s, expected a span after 0 s")
 
 
-def transcribe_mel(
+def stream_mel(
     network: Network,
     tokenizer: WhisperTokenizer,
     mel: Floats,
     content_frames: int,
     options: TranscribeOptions,
     before_window: Callable[[], None],
-) -> Transcript:
-    """mel (content_frames + padding, n_mels) -> the transcript; `tokenizer` already speaks the language and task.
+) -> Iterator[list[Segment]]:
+    """mel (content_frames + padding, n_mels) -> its segments as they are heard, those of one window or batch at a time.
 
-    `before_window` is called where nothing is left on the device that the next window needs; what it raises ends the work.
+    `tokenizer` already speaks the language and task. `before_window` is called where nothing is left on the device that the
+    next window needs, and so is whoever takes the segments: what either raises ends the work.
     """
     start = min(round(options.clip_start * FRAMES_PER_SECOND), content_frames)
     stop = content_frames
@@ -59,19 +60,10 @@ def transcribe_mel(
         stop = min(stop, start + round(options.clip_seconds * FRAMES_PER_SECOND))
     work = _Work(network, tokenizer, mel[:stop], options, np.random.default_rng(options.seed), before_window)
     prompt = tokenizer.encode(" " + options.initial_prompt.strip()) if options.initial_prompt else []
-    segments: list[Segment] = []
-    spoken: list[int] = []
+    count = 0
     for found in work.batched(start, stop, prompt) if options.batch_size > 1 else work.in_turn(start, stop, prompt):
-        for segment in found:
-            segments.append(replace(segment, id=len(segments)))
-            spoken.extend(segment.tokens)
-    return Transcript(
-        text=tokenizer.decode(spoken),
-        segments=tuple(segments),
-        language=tokenizer.language or "en",
-        duration=content_frames / FRAMES_PER_SECOND,
-        words=tuple(word for segment in segments for word in segment.words),
-    )
+        yield [replace(segment, id=count + i) for i, segment in enumerate(found)]
+        count += len(found)
 
 
 @dataclass(frozen=True)
@@ -122,6 +114,7 @@ class _Work:
             batch = spans[at : at + self.options.batch_size]
             sound = self.network.listen(np.stack([self._window(seek, frames) for seek, frames in batch]))
             results = self._with_fallback(sound, len(batch), [prompt] * len(batch))
+            heard: list[Segment] = []
             for row, ((seek, frames), result) in enumerate(zip(batch, results, strict=True)):
                 if self._silent(result):
                     continue
@@ -130,7 +123,8 @@ class _Work:
                     alone = self.network.recordings(sound, [row])
                     found = add_word_timestamps(self.network, self.tokenizer, found, alone, frames, last_speech)
                     last_speech = max([last_speech, *(segment.end for segment in found)])
-                yield [_without_nothing(segment) for segment in found]
+                heard.extend(_without_nothing(segment) for segment in found)
+            yield heard  # all at once: the batch lies on the device until its last row is timed
 
     def _window(self, seek: int, frames: int) -> Floats:
         window = np.zeros((N_FRAMES, self.mel.shape[1]), np.float32)

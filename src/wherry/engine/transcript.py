@@ -1,5 +1,6 @@
 """What a transcription is asked for and what comes back."""
 
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 
@@ -67,3 +68,12 @@ class Transcript:
     language: str
     duration: float  # seconds of audio
     words: tuple[Word, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True)
+class TranscriptStream:
+    """A transcript in the making: taking a segment computes it, and no more. Closing `segments` ends the work."""
+
+    language: str
+    duration: float  # seconds of audio
+    segments: Generator[Segment]
