@@ -5,6 +5,7 @@ written, and only when its digest is right: wasmtime looks at a header, not at t
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -67,16 +68,17 @@ class CompiledCache:
                 raise
             self._clear_away()
         except OSError as error:
-            self.say(f"{error.filename or self.folder}: {error.strerror}: compiled modules are not kept")
+            if error.errno != errno.EROFS:  # whoever mounts a folder to be read has filled it (containers)
+                self.say(f"{error.filename or self.folder}: {error.strerror}: compiled modules are not kept")
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.cwasm"
 
     def _check(self, path: Path, found: os.stat_result, kind: Callable[[int], bool]) -> None:
-        """Raises PermissionError unless it is of the kind, this user's, and nobody else's to write."""
+        """Raises PermissionError unless it is of the kind, this user's or root's, and nobody else's to write."""
         if not kind(found.st_mode):
             raise PermissionError(0, "neither a folder nor a file", str(path))
-        if self.user is not None and (found.st_uid != self.user or found.st_mode & 0o022):
+        if self.user is not None and (found.st_uid not in (self.user, 0) or found.st_mode & 0o022):
             raise PermissionError(0, "others may write to it", str(path))
 
     def _clear_away(self) -> None:
