@@ -11,7 +11,7 @@ use.lock                    shared: somebody reads or adds blobs; exclusive: nob
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial as bound
@@ -215,6 +215,23 @@ class Store:
             left += [entry for entry in present if entry.digest not in seen]
             seen |= {entry.digest for entry in present}
 
+    def reach(self, descriptors: Iterable[Descriptor]) -> list[Descriptor]:
+        """These and all that hangs from them, as far as it is here, each once and what is named after what names it.
+
+        Raises FormatError for a damaged manifest.
+        """
+        found: dict[Digest, Descriptor] = {}
+        left = list(reversed(list(descriptors)))
+        while left:
+            here = left.pop()
+            if here.digest in found or not self.has(here.digest):
+                continue
+            found[here.digest] = here
+            if here.media_type in (*MANIFESTS, *INDEXES):
+                document = self.document(here)
+                left += reversed(document.blobs if isinstance(document, Manifest) else document.manifests)
+        return list(found.values())
+
     # -- what is used, and what may go
 
     @contextmanager
@@ -238,7 +255,7 @@ class Store:
                     hint="try again when it is done",
                 ) from error
             self._sweep()
-            needed = {self.path(digest) for digest in self._reachable()}
+            needed = {self.path(here.digest) for here in self.reach(self._index().manifests)}
             files = {*(self.root / "blobs").glob("*/*"), *(self.root / "partial").iterdir()}
             gone = files - needed
             size = sum(file.stat().st_size for file in gone)
@@ -271,20 +288,6 @@ class Store:
                 f"image {owner.digest}: {blob.media_type}: {self.path(blob.digest)}: found {size} bytes, expected {blob.size}",
                 hint=_DAMAGED,
             )
-
-    def _reachable(self) -> set[Digest]:
-        """All that hangs from the index and is here."""
-        found = set[Digest]()
-        left = list(self._index().manifests)
-        while left:
-            here = left.pop()
-            if here.digest in found or not self.has(here.digest):
-                continue
-            found.add(here.digest)
-            if here.media_type in (*MANIFESTS, *INDEXES):
-                document = self.document(here)
-                left += document.blobs if isinstance(document, Manifest) else document.manifests
-        return found
 
     def _sweep(self) -> None:
         for file in (self.root / "incoming").iterdir():
@@ -331,9 +334,14 @@ class BlobWriter:
         self.size += len(piece)
         return len(piece)
 
+    @property
+    def digest(self) -> Digest:
+        """Of what was written so far."""
+        return Digest(self._algorithm, self._hasher.hexdigest())
+
     def commit(self) -> tuple[Digest, int]:
         """Keep what was written -> its digest and size in bytes."""
-        digest = Digest(self._algorithm, self._hasher.hexdigest())
+        digest = self.digest
         if not self._store.has(digest):
             settle(self._file, self._path, self._store.path(digest), mode=0o444)
         return digest, self.size

@@ -4,9 +4,11 @@ tarfile reads the headers; it would believe what they say of their own size, so 
 """
 
 import io
+import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from wherry.errors import FormatError, TooLargeError
 from wherry.oci.compression import Decompressed
@@ -133,3 +135,14 @@ class TarStream(io.RawIOBase):
             raise TooLargeError(f"{self._place}: found more than {self._limits.bytes} bytes, expected fewer")
         if self._position > self._limits.free + self._limits.ratio * self._stream.consumed:
             raise TooLargeError(f"{self._place}: found more than {self._limits.ratio} bytes for every compressed one: a bomb")
+
+
+def check_space(folder: Path, size: int, limits: Limits, place: str) -> None:
+    """Raises TooLargeError where `size` bytes more would leave less than `limits.reserve` free."""
+    free = shutil.disk_usage(folder).free
+    if size + limits.reserve > free:
+        raise TooLargeError(
+            f"{place}: found a file of {size / 1e6:.0f} MB, expected to fit into the {free / 1e6:.0f} MB free at "
+            f"{folder} and leave {limits.reserve / 1e6:.0f}",
+            hint="`wherry prune` removes what no image needs; XDG_CACHE_HOME moves the cache",
+        )

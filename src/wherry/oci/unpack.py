@@ -16,7 +16,7 @@ from posixpath import normpath, relpath
 
 from wherry.errors import FormatError, TooLargeError
 from wherry.oci.digest import CHUNK, Digest, Readable
-from wherry.oci.tarstream import Limits, TarStream
+from wherry.oci.tarstream import Limits, TarStream, check_space
 
 _MAX_DEPTH = 64  # folders in one another
 _MAX_HOPS = 40  # symbolic links on one path, as Linux has it
@@ -204,23 +204,14 @@ class _Layer:
         if self._entries > self._limits.entries:
             raise TooLargeError(f"{self._place}: found more than {self._limits.entries} entries, expected fewer")
         if self._entries % 1000 == 1:
-            self._check_space(0)
+            check_space(self._root, 0, self._limits, self._place)
 
     def _take_bytes(self, size: int) -> None:
         self._bytes += size
         if self._bytes > self._limits.bytes:
             raise TooLargeError(f"{self._place}: found more than {self._limits.bytes} bytes, expected fewer")
         if size > CHUNK:
-            self._check_space(size)
-
-    def _check_space(self, size: int) -> None:
-        free = shutil.disk_usage(self._root).free
-        if size + self._limits.reserve > free:
-            raise TooLargeError(
-                f"{self._place}: found a file of {size / 1e6:.0f} MB, expected to fit into the {free / 1e6:.0f} MB free at "
-                f"{self._root} and leave {self._limits.reserve / 1e6:.0f}",
-                hint="`wherry prune` removes what no image needs; XDG_CACHE_HOME moves the cache",
-            )
+            check_space(self._root, size, self._limits, self._place)
 
     def _wrong(self, member: tarfile.TarInfo, found: str, expected: str) -> FormatError:
         return FormatError(f"{self._place}: {member.name[:200]!r}: found {found}, expected {expected}")
