@@ -21,6 +21,7 @@ from wherry.kernels.compiled import compiled
 from wherry.kernels.cpu import CpuOperations
 from wherry.models.names import whisper_tensors
 from wherry.models.whisper import WhisperDims
+from wherry.text.languages import LANGUAGES
 from wherry.text.whisper import WhisperTokenizer, language_code
 from wherry.weights import Checkpoint, open_checkpoint
 
@@ -41,6 +42,12 @@ class Whisper:
     @property
     def dims(self) -> WhisperDims:
         return self.network.dims
+
+    @property
+    def languages(self) -> dict[str, str]:
+        """The codes that the model knows -> their English names."""
+        known = self.tokenizer.languages.values() if self.tokenizer.multilingual else ("en",)
+        return {code: LANGUAGES[code] for code in known}
 
     def transcribe(
         self, audio: Floats | Path, options: TranscribeOptions | None = None, check: Callable[[], None] = lambda: None

@@ -1,0 +1,85 @@
+"""The other side: what a host does for an app. Sandbox, `wherry dev` and tests each bring one of their own."""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from wherry.engine.transcript import TranscribeOptions, TranscriptStream
+from wherry.guest.tensor import Tensor
+
+
+class SpeechModel(Protocol):
+    """A loaded model of speech. Every call raises a class of `wherry.errors`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def device(self) -> str:
+        """What it runs on, for people."""
+        ...
+
+    @property
+    def languages(self) -> Mapping[str, str]:
+        """The codes that it knows -> their English names."""
+        ...
+
+    def stream(self, file: Path, options: TranscribeOptions) -> TranscriptStream:
+        """The file is read before this returns."""
+        ...
+
+    def detect_language(self, file: Path) -> dict[str, float]:
+        """Codes -> probabilities, likeliest first."""
+        ...
+
+
+class Graph(Protocol):
+    """A graph of wasi-nn."""
+
+    def compute(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]: ...
+
+
+class Host(Protocol):
+    def speech_models(self) -> Sequence[str]:
+        """The names that `open_speech` knows, the default first."""
+        ...
+
+    def open_speech(self, name: str) -> SpeechModel:
+        """Load it, unless it is. Raises NotFoundError."""
+        ...
+
+    def load_graph(self, name: str) -> Graph:
+        """wasi-nn's load-by-name. Raises NotFoundError."""
+        ...
+
+    def settings(self) -> Mapping[str, str]: ...
+
+    def log(self, level: str, context: str, message: str) -> None:
+        """level: trace, debug, info, warn, error or critical."""
+        ...
+
+
+_current: Host | None = None
+
+
+@contextmanager
+def use(host: Host) -> Generator[None]:
+    """Within the block, the app speaks to `host`: all of its threads."""
+    global _current
+    before = _current
+    _current = host
+    try:
+        yield
+    finally:
+        _current = before
+
+
+def current() -> Host:
+    """Raises RuntimeError where there is none: in a script of its own, or while an app is being compiled."""
+    if _current is None:
+        raise RuntimeError(
+            "found no host, expected one: models and settings are there while a request is handled, not while the app is "
+            "imported\n\nhint: run the app with `wherry dev`, or a test within `with host.use(FakeHost()):`"
+        )
+    return _current
