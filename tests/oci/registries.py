@@ -47,6 +47,10 @@ class DockerRegistry:
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def runs(self) -> bool:
+        return self._process is not None
+
     def start(self) -> None:
         (self.folder / "config.yml").write_text(
             f"version: 0.1\nlog: {{level: info}}\n"
@@ -208,6 +212,8 @@ class Fault:
     reset_request: int | None = None  # or here, while the request's body is read; what came is passed on
     lose_answer: bool = False  # the registry does it; nobody hears of it
     hang: bool = False  # no answer at all
+    close: int | None = None  # or closed here: all that was sent arrives
+    stall: int | None = None  # the answer stops here, the connection stays
     drip: float = 0  # seconds between two bytes of the answer
     no_ranges: bool = False  # a Range is ignored
     before: Callable[[], None] | None = None  # called first
@@ -322,7 +328,7 @@ class Proxy:
         if request.method == "HEAD":
             return
         sent = 0
-        end = kept if fault.reset is None else min(fault.reset, kept)
+        end = min(kept, *(stop for stop in (fault.reset, fault.close) if stop is not None), kept)
         while sent < end:
             piece = bytearray(answer.read(1 if fault.drip else min(1 << 16, end - sent)))
             if not piece:
@@ -337,7 +343,11 @@ class Proxy:
             sent += len(piece)
             if fault.drip and self.released.wait(fault.drip):
                 break
-        if sent < kept:
+            if fault.stall is not None and sent >= fault.stall:
+                self.released.wait()
+        if sent < kept and fault.close is not None:
+            handler.close_connection = True
+        elif sent < kept:
             _tear(handler)
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import errno
+import os
 import re
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import httpx2
 
@@ -19,6 +20,7 @@ from wherry.oci.store import PartialBlob, Store
 
 _WORTH = 1 << 20  # bytes; so many more, and a later failure counts as a first one
 _WRONG_BYTES = 2  # downloads of the same wrong bytes are enough
+_ROOM = "`wherry prune` removes what no image needs; XDG_CACHE_HOME moves the store; then run the same command again"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -28,6 +30,18 @@ def check_space(store: Store, blobs: Iterable[Descriptor]) -> None:
     needed, free = sum(missing.values()), shutil.disk_usage(store.root).free
     if needed > free:
         raise DownloadError(f"{store.root}: the disk is too full: found {free} bytes free, expected {needed}", hint=_ROOM)
+
+
+@contextmanager
+def full_disk_explained(store: Store) -> Iterator[None]:
+    """Raises DownloadError where the disk fills while something is brought into the store."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        message = f"{error.filename or store.root}: {os.strerror(error.errno)}; what has come is kept"
+        raise DownloadError(message, hint=_ROOM) from error
 
 
 async def download(registry: Registry, store: Store, blob: Descriptor, progress: Progress) -> int:
@@ -43,19 +57,7 @@ async def download(registry: Registry, store: Store, blob: Descriptor, progress:
         if part.complete:
             progress(Step(blob, "there", blob.size))
             return 0
-        try:
-            return await _Download(registry, blob, part, progress).run()
-        except OSError as error:
-            if error.errno not in _DISK_FULL:
-                raise
-            raise DownloadError(
-                f"{error.filename or store.root}: {error.strerror}, {blob.size - part.size} bytes before the "
-                f"end of blob {blob.digest}",
-                hint=_ROOM,
-            ) from error
-
-
-_ROOM = "`wherry prune` removes what no image needs; XDG_CACHE_HOME moves the store; then run the same command again"
+        return await _Download(registry, blob, part, progress).run()
 
 
 class _Download:

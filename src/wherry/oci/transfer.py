@@ -15,7 +15,7 @@ from wherry.errors import FormatError, NotFoundError
 from wherry.oci.connection import Connection, Patience
 from wherry.oci.digest import Digest
 from wherry.oci.docker_config import DockerConfig
-from wherry.oci.download import check_space, download
+from wherry.oci.download import check_space, download, full_disk_explained
 from wherry.oci.image import Descriptor, ImageConfig, Index, Manifest, Platform
 from wherry.oci.progress import Progress, unwatched
 from wherry.oci.reference import Reference
@@ -59,7 +59,8 @@ def pull(
     other layers: Wherry's own images arrive whole, of others what runs here. `all_platforms` takes everything.
     Raises NotFoundError, FormatError, DownloadError.
     """
-    return asyncio.run(_Pull(reference, transfers, platform, all_platforms).run())
+    with full_disk_explained(transfers.store):
+        return asyncio.run(_Pull(reference, transfers, platform, all_platforms).run())
 
 
 def push(reference: Reference, transfers: Transfers) -> Transferred:
