@@ -268,7 +268,7 @@ def test_basic_authentication(tmp_path: Path, guarded: DockerRegistry) -> None:
     put_image(work.store, str(name))
     sent = push(name, work)
     assert pull(name, transfers(tmp_path, work.config, "other")).descriptor == sent.descriptor
-    check_login(guarded.host, work)
+    check_login(guarded.host, Credentials(USER, PASSWORD), QUICK)
 
 
 def test_a_wrong_password(tmp_path: Path, guarded: DockerRegistry) -> None:
@@ -281,7 +281,7 @@ def test_a_wrong_password(tmp_path: Path, guarded: DockerRegistry) -> None:
     )
     assert f"wherry login {guarded.host}" in caught.value.hint
     with pytest.raises(DownloadError, match="to log in: a wrong password"):
-        check_login(guarded.host, work)
+        check_login(guarded.host, Credentials(USER, "wrong"), QUICK)
 
 
 def test_no_password(tmp_path: Path, guarded: DockerRegistry) -> None:

@@ -10,11 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial as bound
 from io import BytesIO
+from pathlib import Path
 
 from wherry.errors import FormatError, NotFoundError
 from wherry.oci.connection import Connection, Patience
 from wherry.oci.digest import Digest
-from wherry.oci.docker_config import DockerConfig
+from wherry.oci.docker_config import Credentials, DockerConfig
 from wherry.oci.download import check_space, download, full_disk_explained
 from wherry.oci.image import Descriptor, ImageConfig, Index, Manifest, Platform
 from wherry.oci.progress import Progress, unwatched
@@ -71,14 +72,24 @@ def push(reference: Reference, transfers: Transfers) -> Transferred:
     return asyncio.run(_push(reference, transfers))
 
 
-def check_login(registry: str, transfers: Transfers) -> None:
-    """Raises DownloadError unless the registry takes the credentials of `transfers.config`."""
+def check_login(registry: str, credentials: Credentials, patience: Patience | None = None) -> None:
+    """Raises DownloadError unless the registry (HOST[:PORT]) takes them."""
 
     async def check() -> None:
-        async with Connection(registry, transfers.config, transfers.patience) as connection:
+        async with Connection(registry, _Given(Path("the command line"), credentials), patience or Patience()) as connection:
             await connection.ask("GET", connection.address(""), frozenset(), frozenset({200}))
 
     asyncio.run(check())
+
+
+@dataclass(frozen=True)
+class _Given(DockerConfig):
+    """Not from a file."""
+
+    given: Credentials
+
+    def credentials(self, registry: str) -> Credentials | None:
+        return self.given
 
 
 class _Pull:
