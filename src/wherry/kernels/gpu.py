@@ -24,6 +24,7 @@ from wherry.kernels import (
     select,
     softmax,
 )
+from wherry.kernels.gpu_language import GpuLanguage
 from wherry.kernels.operations import QuantizedWeight
 
 _PROMPT = 256  # queries up to which a workgroup for each keeps a GPU busy
@@ -74,8 +75,8 @@ class Attended:
 Lazy = Tensor | Normed | Product | Attended
 
 
-class GpuOperations:
-    """`Operations` on a WebGPU device. Not for two threads at once.
+class GpuOperations(GpuLanguage):
+    """`Operations` and `LanguageOperations` on a WebGPU device. Not for two threads at once.
 
     A dispatch costs more than the arithmetic of one decoding step, so what a step needs before and after its attention is
     put off (`Normed`, `Product`, `Attended`) until the kernel that can do it on the way.

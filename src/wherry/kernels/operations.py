@@ -83,3 +83,49 @@ class Operations(Protocol[Array]):
     def logits(self, x: Array, table: Array) -> Array:
         """x (B, n) @ table (vocab, n).T -> (B, vocab)."""
         ...
+
+
+class LanguageOperations(Protocol[Array]):
+    """What language models ask besides `weight`, `array`, `numpy`, `empty`, `linear`, `add`, `append`, `select` and `logits`."""
+
+    def lookup(self, tokens: Array, table: Array, *, scale: float = 1.0) -> Array:
+        """tokens (B, T) int32, table (vocab, n) -> scale * table[tokens]: (B, T, n)."""
+        ...
+
+    def rms_norm(self, x: Array, weight: Array, eps: float) -> Array:
+        """x / sqrt(mean(x^2) + eps) * weight (n,) over each n numbers of the last axis: x (..., m n) -> (..., m n)."""
+        ...
+
+    def rotate(self, x: Array, table: Array, offsets: Array, heads: int, *, interleaved: bool = False) -> Array:
+        """Rotary position embedding: x (B, T, heads width), table (places, pairs, 2) of cosine and sine, offsets (B,) int32.
+
+        Of the first 2 pairs numbers of a head, p is turned with p + pairs, or 2 p with 2 p + 1 where `interleaved`.
+        """
+        ...
+
+    def causal_attention(
+        self,
+        q: Array,
+        k: Array,
+        v: Array,
+        heads: int,
+        lengths: Array,
+        *,
+        window: int = 0,
+        scale: float | None = None,
+        cap: float = 0.0,
+    ) -> Array:
+        """softmax(scale q k^T) v for each head: q (B, T, heads width), k and v (B, ctx, groups width) -> (B, T, heads width).
+
+        heads / groups neighbouring heads share keys. Query i of row b sees the keys before lengths[b] - (T - 1 - i), the last
+        `window` of them where it is not 0. scale: by default 1 / sqrt(width). cap: scores become cap tanh(score / cap).
+        """
+        ...
+
+    def gate(self, x: Array, y: Array, *, gelu: bool = False) -> Array:
+        """silu(x) * y, or gelu(x) * y with GELU by tanh."""
+        ...
+
+    def cap(self, x: Array, most: float) -> Array:
+        """most tanh(x / most)."""
+        ...

@@ -37,7 +37,7 @@ def build_tokenizer(vocabulary: Sequence[bytes], n_vocab: int) -> Tokenizer:
     missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
     if missing:
         raise FormatError(f"vocabulary: found no token for byte {missing[0]}, expected one for each of the 256")
-    letters = _letters()
+    letters = letters_of_bytes()
     written = {"".join(letters[byte] for byte in token): i for token, i in ranks.items()}
     merges = [
         ("".join(letters[byte] for byte in left), "".join(letters[byte] for byte in right))
@@ -81,7 +81,7 @@ def _halves(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes]:
     return parts[0], parts[1]
 
 
-def _letters() -> list[str]:
+def letters_of_bytes() -> list[str]:
     """GPT-2's printable letter for each byte: itself where it prints, else one from U+0100 on."""
     plain = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     shifted = itertools.count(0x100)

@@ -1,0 +1,154 @@
+"""`wherry chat`."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from wherry.errors import TooLargeError
+
+if TYPE_CHECKING:
+    from wherry.engine.language import Language
+    from wherry.engine.sampling import SamplingOptions
+
+Message = dict[str, str]
+
+
+@click.command()
+@click.argument("model")
+@click.argument("prompt", required=False)
+@click.option("--raw", is_flag=True, help="Go on with PROMPT as it is: no conversation, no chat template.")
+@click.option("--system", metavar="TEXT", help="What the model is told before the conversation.")
+@click.option("--max-tokens", type=click.IntRange(min=1), default=512, show_default=True, help="The longest answer.")
+@click.option("--context", type=click.IntRange(min=2), help="Tokens of a whole conversation. Default: 4096, or the model's own.")
+@click.option("--temperature", type=float, default=0.0, show_default=True, help="0 takes the likeliest token each time.")
+@click.option("--top-k", type=int, default=0, show_default=True, help="Draw from so many likeliest tokens; 0: from all.")
+@click.option(
+    "--top-p", type=float, default=1.0, show_default=True, help="Draw from the fewest tokens that are so likely together."
+)
+@click.option(
+    "--min-p", type=float, default=0.0, show_default=True, help="Leave out what is less likely than this part of the best."
+)
+@click.option("--repeat-penalty", type=float, default=1.0, show_default=True, help="Above 1: the last 64 tokens are less likely.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same tokens.")
+@click.option("--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME.")
+@click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
+def chat(
+    model: str,
+    prompt: str | None,
+    raw: bool,
+    system: str | None,
+    max_tokens: int,
+    context: int | None,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    repeat_penalty: float,
+    seed: int,
+    device: str,
+    require_gpu: bool,
+) -> int:
+    """Talk with a language model: MODEL is a short name, or a GGUF file or folder.
+
+    With PROMPT, one answer goes to stdout. Without, a conversation: one line is one message; a line that ends in a backslash goes
+    on in the next; Ctrl-C stops an answer, Ctrl-D ends. Where stdin is no terminal, each of its lines is a message. How
+    fast it was is told on stderr.
+
+    \b
+    Examples:
+      wherry chat smollm2-135m-instruct
+      wherry chat smollm2-135m-instruct "What is a ferry?"
+      wherry chat gemma3-270m --raw "The capital of France is" --max-tokens 8
+    """
+    from wherry.engine.catalog import default_cache, find_model
+    from wherry.engine.language import load_language
+    from wherry.engine.sampling import SamplingOptions
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    if raw and prompt is None:
+        raise click.UsageError("--raw needs a PROMPT to go on with")
+    options = SamplingOptions(temperature, top_k, top_p, min_p, repeat_penalty, seed)
+    options.check()
+    files = find_model(model, default_cache(), say=say)
+    language = load_language(files.weights, device=device, context=context, require_gpu=require_gpu, say=say)
+    if raw and prompt is not None:
+        _answer(language, language.text_prompt(prompt), options, max_tokens, say)
+        return 0
+    before: list[Message] = [{"role": "system", "content": system}] if system else []
+    if prompt is not None:
+        _answer(language, language.prompt([*before, {"role": "user", "content": prompt}]), options, max_tokens, say)
+        return 0
+    say(f"{language.name} on {language.device}")
+    messages = list(before)
+    for text in _messages():
+        messages.append({"role": "user", "content": text})
+        try:
+            answer = _answer(language, language.prompt(messages), options, max_tokens, say)
+        except TooLargeError as error:
+            if len(messages) == len(before) + 1:
+                raise
+            say(f"{error.message}: the conversation begins anew")
+            messages = [*before, messages[-1]]
+            answer = _answer(language, language.prompt(messages), options, max_tokens, say)
+        messages.append({"role": "assistant", "content": answer})
+    return 0
+
+
+def _answer(language: "Language", prompt: list[int], options: "SamplingOptions", most: int, say: Callable[[str], None]) -> str:
+    """Print the answer as it comes -> its text. Ctrl-C ends an answer early in a conversation."""
+    start, first, count = time.monotonic(), 0.0, 0
+    text = ""
+    conversation = sys.stdin.isatty()
+    try:
+        for piece in language.generate(prompt, options, most):
+            count += 1
+            first = first or time.monotonic()
+            click.echo(piece.text, nl=False)
+            text += piece.text
+    except KeyboardInterrupt:
+        if not conversation:
+            raise
+    click.echo()
+    if first:
+        spent = time.monotonic() - first
+        rate = f", then {(count - 1) / spent:.1f} tokens/s" if count > 1 and spent > 0 else ""
+        say(f"[{len(prompt)} tokens read in {first - start:.2f} s{rate}]")
+    return text
+
+
+def _messages() -> Iterator[str]:
+    """What the user types, message by message, with the history and editing of the terminal's own lines."""
+    terminal = sys.stdin.isatty()
+    if terminal:
+        import contextlib
+
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401 - `input` edits lines with it once it is imported
+    lines: list[str] = []
+    while True:
+        try:
+            line = input(("... " if lines else "> ") if terminal else "")
+        except EOFError:
+            break
+        except KeyboardInterrupt:
+            if not terminal:
+                raise
+            click.echo()
+            if not lines:
+                return
+            lines = []
+            continue
+        if line.endswith("\\"):
+            lines.append(line[:-1])
+            continue
+        text = "\n".join([*lines, line]).strip()
+        lines = []
+        if text:
+            yield text
+    if text := "\n".join(lines).strip():
+        yield text

@@ -1,0 +1,174 @@
+"""The vocabulary of a language model, from a GGUF file's fields or a tokenizer.json, on PyPI `tokenizers`."""
+
+import codecs
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import AddedToken, Regex, Tokenizer, normalizers
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel, Split
+from tokenizers.pre_tokenizers import Sequence as Steps
+
+from wherry.errors import FormatError
+from wherry.text.vocabulary import letters_of_bytes
+
+# Where words end, by the name that GGUF gives each way. The patterns are those the models were trained with.
+_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+_LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_WORDS: dict[str, tuple[str, ...]] = {
+    "gpt-2": (_GPT2,),
+    "smollm": (r"\p{N}", _GPT2),
+    "llama-bpe": (_LLAMA3,),
+    "qwen2": (_LLAMA3.replace("{1,3}", ""),),
+}
+_CONTROL, _USER = 3, 4  # GGUF's types of tokens: they steer the model; they stand in texts
+_SPACE = "\u2581"  # SentencePiece writes a space so
+_BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+_MAX_PIECE = 512  # characters of a token: real ones have some hundred
+_MAX_PIECES = 1 << 24  # characters of all tokens, which bounds the search for merges: real ones have two million
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """`pieces`: the bytes of each token; those of tokens that steer the model are empty."""
+
+    tokenizer: Tokenizer
+    pieces: tuple[bytes, ...]
+    names: tuple[str, ...]
+    bos: int | None  # put before a text that is no chat; None: none
+    ends: frozenset[int]  # tokens that end an answer
+
+    def encode(self, text: str, *, special: bool = False) -> list[int]:
+        """`special`: names of special tokens in the text mean these tokens. Never for a text from outside."""
+        self.tokenizer.encode_special_tokens = not special
+        return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False).ids]
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        return b"".join(self.pieces[token] for token in tokens).decode("utf-8", errors="replace")
+
+
+class Pieces:
+    """Tokens to text as they come: a character whose bytes are spread over tokens appears with its last one."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def add(self, token: int) -> str:
+        return self._decoder.decode(self._vocabulary.pieces[token])
+
+    def end(self) -> str:
+        return self._decoder.decode(b"", final=True)
+
+
+def gguf_vocabulary(path: Path, fields: Mapping[str, object]) -> Vocabulary:
+    """Raises FormatError where the file has none, or one of a kind that Wherry does not know."""
+    kind = fields.get("tokenizer.ggml.model")
+    names = fields.get("tokenizer.ggml.tokens")
+    if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found no list of tokens, expected the vocabulary')
+    kinds = np.asarray(fields.get("tokenizer.ggml.token_type", ()), np.int64)
+    if len(kinds) != len(names):
+        raise FormatError(f'{path}: field "tokenizer.ggml.token_type": found {len(kinds)}, expected {len(names)} types')
+    if max(map(len, names)) > _MAX_PIECE or sum(map(len, names)) > _MAX_PIECES:
+        raise FormatError(
+            f'{path}: field "tokenizer.ggml.tokens": found a token of more than {_MAX_PIECE} characters, or more than '
+            f"{_MAX_PIECES} in all"
+        )
+    if len(set(names)) != len(names):
+        raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found {len(names) - len(set(names))} tokens twice')
+    if kind == "gpt2":
+        tokenizer = _byte_level(path, fields, names)
+        letters = {letter: byte for byte, letter in enumerate(letters_of_bytes())}
+        pieces = [_unlettered(name, letters) for name in names]
+    elif kind == "llama":
+        tokenizer = _sentence_pieces(path, fields, names)
+        pieces = [_unspaced(name) for name in names]
+    else:
+        raise FormatError(f'{path}: field "tokenizer.ggml.model": found "{kind}", expected gpt2 or llama')
+    special = [i for i, type_ in enumerate(kinds.tolist()) if type_ in (_CONTROL, _USER)]
+    tokenizer.add_special_tokens([AddedToken(names[i], special=True, normalized=False) for i in special if kinds[i] == _CONTROL])
+    # Tokens that stand in texts (spaces in a row, tags) are found before all others, in every text.
+    tokenizer.add_tokens([AddedToken(names[i], normalized=_SPACE in names[i]) for i in special if kinds[i] == _USER])
+    for i in special:
+        pieces[i] = b"" if kinds[i] == _CONTROL else names[i].replace(_SPACE, " ").encode()
+    bos = _token(path, fields, "bos_token_id", len(names)) if _adds_bos(fields, str(kind)) else None
+    return Vocabulary(tokenizer, tuple(pieces), tuple(names), bos, _ends(path, fields, names))
+
+
+def _byte_level(path: Path, fields: Mapping[str, object], names: Sequence[str]) -> Tokenizer:
+    """Byte-level BPE (Radford et al., 2019), its merges in the order in which they are made."""
+    merges = fields.get("tokenizer.ggml.merges")
+    way = fields.get("tokenizer.ggml.pre", "gpt-2")
+    if way not in _WORDS:
+        raise FormatError(
+            f'{path}: field "tokenizer.ggml.pre": found "{way}", expected one of {" ".join(_WORDS)}',
+            hint="the words of another family end elsewhere: its tokens would be wrong",
+        )
+    if not isinstance(merges, tuple) or not all(isinstance(merge, str) and merge.count(" ") == 1 for merge in merges):
+        raise FormatError(f'{path}: field "tokenizer.ggml.merges": found no list of "LEFT RIGHT", expected the merges')
+    ids = {name: i for i, name in enumerate(names)}
+    pairs = [(left, right) for left, right in (merge.split(" ") for merge in merges)]
+    for left, right in pairs:
+        if not {left, right, left + right} <= ids.keys():
+            raise FormatError(f'{path}: field "tokenizer.ggml.merges": found "{left} {right}" of no such tokens')
+    tokenizer = Tokenizer(BPE(ids, pairs, ignore_merges=way == "llama-bpe"))
+    splits: list[Any] = [Split(Regex(pattern), "isolated") for pattern in _WORDS[str(way)]]
+    tokenizer.pre_tokenizer = Steps([*splits, ByteLevel(add_prefix_space=False, use_regex=False)])
+    return tokenizer
+
+
+def _sentence_pieces(path: Path, fields: Mapping[str, object], names: Sequence[str]) -> Tokenizer:
+    """SentencePiece's BPE (Kudo and Richardson, 2018): of all neighbours the pair is joined whose token has the best score."""
+    scores = np.asarray(fields.get("tokenizer.ggml.scores", ()), np.float64)
+    if len(scores) != len(names):
+        raise FormatError(f'{path}: field "tokenizer.ggml.scores": found {len(scores)}, expected {len(names)} scores')
+    ids = {name: i for i, name in enumerate(names)}
+    unknown = names[_token(path, fields, "unknown_token_id", len(names)) or 0]
+    order = sorted((i for i in range(len(names)) if len(names[i]) > 1), key=lambda i: (-scores[i], i))
+    pairs = [
+        (names[i][:cut], names[i][cut:])
+        for i in order
+        for cut in range(1, len(names[i]))
+        if names[i][:cut] in ids and names[i][cut:] in ids
+    ]
+    tokenizer = Tokenizer(BPE(ids, pairs, unk_token=unknown, fuse_unk=True, byte_fallback=True))
+    steps: list[Any] = [normalizers.Prepend(_SPACE)] if fields.get("tokenizer.ggml.add_space_prefix", True) else []
+    tokenizer.normalizer = normalizers.Sequence([*steps, normalizers.Replace(" ", _SPACE)])
+    return tokenizer
+
+
+def _adds_bos(fields: Mapping[str, object], kind: str) -> bool:
+    default = kind == "llama" or fields.get("tokenizer.ggml.pre") == "llama-bpe"
+    return bool(fields.get("tokenizer.ggml.add_bos_token", default))
+
+
+def _ends(path: Path, fields: Mapping[str, object], names: Sequence[str]) -> frozenset[int]:
+    """End of text, and of a turn by the names that chat formats give it."""
+    found = {_token(path, fields, key, len(names)) for key in ("eos_token_id", "eot_token_id")}
+    turns = {"<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>"}
+    return frozenset({i for i in found if i is not None} | {i for i, name in enumerate(names) if name in turns})
+
+
+def _token(path: Path, fields: Mapping[str, object], key: str, count: int) -> int | None:
+    value = fields.get(f"tokenizer.ggml.{key}")
+    if value is None:
+        return None
+    if not isinstance(value, int) or not 0 <= value < count:
+        raise FormatError(f'{path}: field "tokenizer.ggml.{key}": found {value!r}, expected a token below {count}')
+    return value
+
+
+def _unlettered(name: str, letters: Mapping[str, int]) -> bytes:
+    if all(letter in letters for letter in name):
+        return bytes(letters[letter] for letter in name)
+    return name.encode()
+
+
+def _unspaced(name: str) -> bytes:
+    byte = _BYTE_TOKEN.fullmatch(name)
+    return bytes([int(byte[1], 16)]) if byte else name.replace(_SPACE, " ").encode()

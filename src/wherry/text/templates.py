@@ -1,0 +1,56 @@
+"""Chat templates: a model's own jinja2 program that writes a conversation as one prompt. Nobody's program is trusted."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NoReturn
+
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from wherry.errors import FormatError, InputError
+
+_MAX_TEMPLATE = 1 << 20  # characters; the longest in use have some ten thousand
+_MAX_PROMPT = 16 << 20  # characters
+
+
+def render_chat(
+    template: str,
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    names: Mapping[str, str],
+    answer: bool = True,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+    now: datetime | None = None,
+) -> str:
+    """messages: {"role", "content"}, first to last -> the prompt; with `answer` it ends where the assistant begins to speak.
+
+    names: the names of special tokens that the template may write (bos_token, eos_token). Raises FormatError where the
+    template is broken, InputError where it refuses the messages.
+    """
+    if len(template) > _MAX_TEMPLATE:
+        raise FormatError(f"chat template: found {len(template)} characters, expected at most {_MAX_TEMPLATE}")
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+    environment.filters["tojson"] = _to_json
+    environment.globals["raise_exception"] = _refuse
+    environment.globals["strftime_now"] = (now or datetime.now().astimezone()).strftime
+    try:
+        pieces, length = [], 0
+        for piece in environment.from_string(template).generate(
+            messages=[dict(message) for message in messages], add_generation_prompt=answer, tools=tools, **names
+        ):
+            length += len(piece)
+            if length > _MAX_PROMPT:
+                raise InputError(f"messages: found more than {_MAX_PROMPT} characters, expected a shorter conversation")
+            pieces.append(piece)
+    except (TemplateError, TypeError, ValueError, KeyError, OverflowError, RecursionError, ZeroDivisionError) as error:
+        raise FormatError(f"chat template: found one that fails on these messages ({error})") from error
+    return "".join(pieces)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise InputError(f"messages: the model's chat template refuses them: {message}")
+
+
+def _to_json(value: object, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
