@@ -47,11 +47,6 @@ def read_project(text: str, place: str, context: Context) -> Recipe:
         raise
 
 
-def read_project_name(text: str, place: str) -> str | None:
-    """The image's name, where it has one."""
-    return Fields(place, _parse(text, place)).text("name", "") or None
-
-
 def _parse(text: str, place: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
@@ -93,6 +88,7 @@ def _read(fields: Fields, place: str, context: Context) -> Recipe:
         labels | settings.labels,
         workdir,
         tuple(_port(text, place) for text in fields.texts("expose", _MAX_ITEMS)),
+        fields.text("name", ""),
     )
 
 

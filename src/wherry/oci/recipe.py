@@ -17,7 +17,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`place` names where it was read, for errors; `exposed_ports` as "8080/tcp"."""
+    """`place` names where it was read, for errors; `exposed_ports` as "8080/tcp"; `name` is the image's own, where it has one."""
 
     place: str
     steps: tuple[Step, ...]
@@ -27,6 +27,7 @@ class Recipe:
     labels: Mapping[str, str] = field(default_factory=dict)
     working_dir: str = "/"
     exposed_ports: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def files(self) -> set[PurePosixPath]:
