@@ -12,17 +12,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.conftest import ROOT, build_guest
+from tests.conftest import ROOT, SAMPLE, build_guest
 from tests.container import engines, packages
 from tests.container.cri import Cri
 from tests.container.engines import NAME, Engine
 from tests.container.images import LINUX, WASM, write_image
+from tests.weights.files import random_whisper
+from wherry.engine.catalog import ModelFiles
+from wherry.engine.convert import convert_whisper
+from wherry.weights.burn_writer import write_burn
 
 STATE = Path(tempfile.gettempdir()) / "wherry-engines"  # sockets want a short path
 PREFIX = STATE / "prefix"
 CDI = STATE / "cdi"
+_END_OF_TEXT = 50256  # of the English vocabulary
 
 
 def require_root() -> None:
@@ -271,3 +277,40 @@ def _pause_image(folder: Path) -> Path:
     command = [sys.executable, "-m", "ziglang", "cc", "--target=x86_64-linux-musl", "-static", "-o", str(program), str(source)]
     subprocess.run(command, check=True, capture_output=True)
     return write_image(folder / "pause.tar", "pause:latest", {"/pause": program.read_bytes()}, {"Entrypoint": ["/pause"]}, LINUX)
+
+
+@pytest.fixture(scope="session")
+def speech_archive(transcribe_guest: Path, tiny_en_files: ModelFiles) -> Path:
+    """`speech.tar`: a guest, tiny.en in Burn's form, its configuration and tokenizer, and a recording.
+
+    `small.tar`: the same with a network of one small layer that hears nothing, for drivers that compute on the CPU. Each is there
+    as `*-only.tar` too, for wasi/wasm alone.
+    """
+    folder = ROOT / "build/engines/speech"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / "speech.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name, write in (("speech", convert_whisper), ("small", _write_small)):
+            model = folder / name / "tiny_en.mpk"
+            model.parent.mkdir(exist_ok=True)
+            if not model.with_suffix(".cfg").exists():
+                write(tiny_en_files.weights, model, "burn")
+            files = {f"/{file.name}": file.read_bytes() for file in model.parent.iterdir()}
+            files |= {"/transcribe.wasm": transcribe_guest.read_bytes(), "/sample.wav": SAMPLE.read_bytes()}
+            config = {"Entrypoint": ["/transcribe.wasm"], "Cmd": ["/sample.wav"], "Env": ["PATH=/bin"]}
+            write_image(folder / f"{name}.tar", f"{name}:latest", files, config)
+            write_image(folder / f"{name}-only.tar", f"{name}:latest", files, config, WASM[:1])
+    return folder
+
+
+def _write_small(published: Path, target: Path, form: str) -> None:
+    """Every kernel runs, over few numbers; the end of the text is the most likely token wherever it is allowed."""
+    dims = {"n_mels": 80, "n_audio_ctx": 1500, "n_vocab": 51864, "n_text_ctx": 448}
+    dims |= {f"n_{side}_{what}": n for side in ("audio", "text") for what, n in (("state", 64), ("head", 1), ("layer", 1))}
+    tensors = random_whisper(dims)
+    tensors["decoder.ln.weight"][:] = 0
+    tensors["decoder.ln.bias"][:] = np.eye(64)[0]
+    tensors["decoder.token_embedding.weight"][:, 0] = 0
+    tensors["decoder.token_embedding.weight"][_END_OF_TEXT, 0] = 40
+    write_burn(target, tensors, dims)
+    shutil.copy(published.with_name("tokenizer.json"), target.with_name("tokenizer.json"))

@@ -17,7 +17,7 @@ from tests.container import packages
 WHERRY = Path(sys.executable).with_name("wherry")
 NAME = "io.containerd.wasmedge.v1"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_SECONDS = 120  # the longest that any one command may take
+_SECONDS = 240  # the longest that a command may take, on a machine with much else to do
 
 Result = subprocess.CompletedProcess[str]
 
@@ -34,22 +34,25 @@ class Engine:
     images: str = ""  # what stands before an image's name
     device: list[str] = field(default_factory=list)  # asks for lavapipe
 
-    def __call__(self, *arguments: str | Path, stdin: str = "", check: bool = False) -> Result:
+    def __call__(self, *arguments: str | Path, stdin: str = "", check: bool = False, seconds: float = _SECONDS) -> Result:
         result = subprocess.run(
             [*self.command, *map(str, arguments)],
             env=self.environment,
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=_SECONDS,
+            timeout=seconds,
             check=False,
         )
         assert not check or result.returncode == 0, f"{' '.join(map(str, arguments))}: {result.stderr}"
         return result
 
-    def run(self, image: str, *arguments: str | Path, flags: list[str] | None = None, stdin: str = "") -> Result:
+    def run(
+        self, image: str, *arguments: str | Path, flags: list[str] | None = None, stdin: str = "", seconds: float = _SECONDS
+    ) -> Result:
         """`run --rm -i` in the foreground."""
-        return self("run", "--rm", "-i", *self.flags, *(flags or []), self.images + image, *arguments, stdin=stdin)
+        words = ["run", "--rm", "-i", *self.flags, *(flags or []), self.images + image, *arguments]
+        return self(*words, stdin=stdin, seconds=seconds)
 
     @contextmanager
     def container(self, image: str, *arguments: str, flags: list[str] | None = None, line: str = "") -> Iterator[str]:

@@ -45,9 +45,12 @@ class Engine:
     reload: str  # what makes it take notice: "hup", "nothing" or "restart"
 
 
-def find_engine(name: str, config: Path | None = None) -> Engine:
-    """docker, podman or containerd, with its usual configuration file or another. Raises InputError."""
-    root = os.geteuid() == 0
+def find_engine(name: str, config: Path | None = None, *, root: bool | None = None) -> Engine:
+    """docker, podman or containerd, with its usual configuration file or another. Raises InputError.
+
+    root   whether the system's engine is meant or the user's own; by default, whoever asks
+    """
+    root = os.geteuid() == 0 if root is None else root
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     published = "io.containerd.wasmedge.v1"
     match name:

@@ -135,7 +135,7 @@ def install(engine: Engine, options: Options, say: Say, *, dry_run: bool = False
     else:
         _write(engine.config, new)
         say(f"registered {wanted.name} in {engine.config}; `uninstall` restores the file")
-        _take_notice(engine, new, say)
+        take_notice(engine, new, say)
     for gone in _prune(prefix):
         say(f"removed {gone}, which nothing uses any more")
 
@@ -162,7 +162,7 @@ def uninstall(engine_name: str, prefix: Path, find: Callable[[str, Path], Engine
             engine.config.unlink()
         else:
             _write(engine.config, restored)
-        _take_notice(engine, restored, say)
+        take_notice(engine, restored, say)
     for path in (Path(record.program), prefix / f"{engine_name}.json", prefix / f"{engine_name}.installed.json"):
         path.unlink(missing_ok=True)
     for gone in _prune(prefix):
@@ -172,6 +172,7 @@ def uninstall(engine_name: str, prefix: Path, find: Callable[[str, Path], Engine
 def status(prefix: Path, spec_folders: tuple[str, ...] = SPEC_FOLDERS) -> list[Report]:
     """What is installed below `prefix`, and what of it is stale: updates of the host, lost registrations, old CDI specs."""
     reports = []
+    known: dict[str, list[str]] = {}  # engines share a runtime
     for path in sorted(prefix.glob("*.installed.json")):
         record = _recorded(prefix, path.name.removesuffix(".installed.json"))
         if record is None:
@@ -179,7 +180,9 @@ def status(prefix: Path, spec_folders: tuple[str, ...] = SPEC_FOLDERS) -> list[R
         report = Report(record.engine, record.name, record.config, record.runtime)
         again = f"`wherry runtime install --engine {record.engine}` renews it"
         try:
-            lines = stale(read_manifest(Path(record.runtime)))
+            if record.runtime not in known:
+                known[record.runtime] = stale(read_manifest(Path(record.runtime)))
+            lines = known[record.runtime]
             more = [f"and {len(lines) - 5} more"] if len(lines) > 5 else []
             report.problems += [f"{line}; {again}" for line in [*lines[:5], *more]]
         except WherryError as error:
@@ -272,7 +275,8 @@ def _mounted() -> set[str]:
     return names
 
 
-def _take_notice(engine: Engine, text: str | None, say: Say) -> None:
+def take_notice(engine: Engine, text: str | None, say: Say) -> None:
+    """Have an engine read its configuration, whose text is `text`, again, or say who must."""
     if engine.reload == "nothing":
         return
     if engine.reload == "restart":

@@ -1,0 +1,67 @@
+"""The published line: a guest, its model in the image, any GPU or none."""
+
+import fcntl
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.container.conftest import STATE
+from tests.container.engines import Engine
+
+TEXT = "A ferry is a light boat that carries people and goods across a river."
+PRELOAD = ["--env", "WASMEDGE_WASINN_PRELOAD=default:Burn:GPU:/tiny_en.mpk:/tiny_en.cfg:/tokenizer.json:en"]
+ANY_GPU = {
+    "docker26": ["--device=docker.com/gpu=webgpu"],
+    "docker20": ["-v", "/dev/null:/var/run/cdi-devices/docker.com/gpu=webgpu"],
+    "podman": ["--device=docker.com/gpu=webgpu"],
+}
+
+
+@pytest.fixture(params=["docker26", "docker20", "podman"])
+def engine(request: pytest.FixtureRequest, speech_archive: Path) -> Engine:
+    found: Engine = request.getfixturevalue(request.param)
+    load(found, "speech", speech_archive)
+    load(found, "small", speech_archive)
+    return found
+
+
+def load(engine: Engine, name: str, folder: Path) -> None:
+    with (STATE / f"{engine.name}.load.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if engine("image", "inspect", engine.images + name).returncode:
+            engine("load", "-i", folder / (f"{name}-only.tar" if engine.name == "podman" else f"{name}.tar"), check=True)
+
+
+def test_the_published_line(engine: Engine) -> None:
+    """`--device` is given as the engine's own form has it; on a machine without a GPU the CPU computes, and says so."""
+    result = engine.run("speech", flags=[*ANY_GPU[engine.name], *PRELOAD])
+    assert (result.returncode, TEXT in result.stdout) == (0, True), result
+
+
+def test_no_device_and_hardly_any_rights(engine: Engine) -> None:
+    flags = ["--user", "1234", "--read-only", "--cap-drop", "ALL", "--network", "none", "--memory", "1g"]
+    result = engine.run("speech", flags=[*flags, *PRELOAD, "-e", "WHERRY_DEVICE=cpu"])
+    assert (result.returncode, TEXT in result.stdout) == (0, True), result
+
+
+def test_a_gpu_is_there_only_for_who_asked(engine: Engine) -> None:
+    result = engine.run("speech", flags=[*PRELOAD, "-e", "WHERRY_DEVICE=gpu:llvmpipe"])
+    assert result.returncode != 0
+    assert "llvmpipe" in result.stderr or "graphics library" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_gpu_that_was_asked_for_computes(engine: Engine) -> None:
+    """A driver for the CPU here, since CI has no other; its libraries come into the container with the device."""
+    result = engine.run("small", flags=[*engine.device, *PRELOAD, "-e", "WHERRY_DEVICE=gpu:llvmpipe"], seconds=300)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "\n", "")
+
+
+@pytest.mark.slow
+def test_ten_containers_share_one_adapter(docker26: Engine, speech_archive: Path) -> None:
+    load(docker26, "small", speech_archive)
+    flags = [*docker26.device, *PRELOAD, "-e", "WHERRY_DEVICE=gpu:llvmpipe"]
+    with ThreadPoolExecutor(10) as pool:
+        results = list(pool.map(lambda _: docker26.run("small", flags=flags, seconds=900), range(10)))
+    assert [(result.returncode, result.stdout) for result in results] == [(0, "\n")] * 10, results
