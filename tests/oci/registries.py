@@ -12,7 +12,7 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,12 +33,12 @@ _SECONDS = 30
 class DockerRegistry:
     """Debian's docker-registry, on a port of its own that it keeps when it is started again."""
 
-    def __init__(self, folder: Path, *, auth: str = "", tls: str = "", scheme: str = "http") -> None:
-        """`auth` and `tls` are parts of its configuration."""
+    def __init__(self, folder: Path, *, auth: str = "", tls: str = "", enter: Sequence[str] = ()) -> None:
+        """`auth` and `tls` are parts of its configuration; `enter` is a command that starts it elsewhere (a network)."""
         self._program = program("docker-registry")
         self.folder = folder
         self.data = folder / "data"
-        self._auth, self._tls, self.scheme = auth, tls, scheme
+        self._auth, self._tls, self._enter = auth, tls, enter
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ class DockerRegistry:
         )
         log = self.folder / "log"
         with log.open("wb") as out:
-            command = [self._program, "serve", str(self.folder / "config.yml")]
+            command = [*self._enter, self._program, "serve", str(self.folder / "config.yml")]
             self._process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
