@@ -1,5 +1,7 @@
 """A recorded decoding step against float64 arithmetic written out; each is run twice, with other inputs the second time."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,23 @@ def test_logits(step: CpuStep, rows: int) -> None:
         x[:] = numbers(rows, 64)
         step.run()
         assert np.abs(out - exact(x) @ exact(table).T).max() < 5e-5
+
+
+def test_a_step_goes_with_its_last_reference(code: Compiled) -> None:
+    """Its arrays are large: they must not wait for the collector of cycles."""
+    ops = CpuOperations(threads=2, code=code)
+    found = ops.step(64)
+    assert found is not None
+    tokens, offsets, lengths = np.zeros((1, 1), np.int32), np.zeros(1, np.int32), np.ones(1, np.int32)
+    x = found.embedding(tokens, numbers(9, 64).astype(np.float16), numbers(20, 64), offsets)
+    x = found.layer_norm(x, numbers(64), numbers(64))
+    cache = numbers(1, 40, 64)
+    found.append(cache, found.linear(x, numbers(64, 64), numbers(64), gelu=True, residual=x), offsets)
+    found.logits(found.attention(x, cache, cache, 1, lengths=lengths)[0], numbers(99, 64))
+    found.run()
+    held = weakref.ref(found)
+    del found
+    assert held() is None
 
 
 def test_shapes_that_cannot_be_are_refused(code: Compiled) -> None:

@@ -33,9 +33,10 @@ class CpuStep:
     def embedding(self, tokens: Ints, table: NDArray[Any], positions_table: NDArray[Any], offsets: Ints) -> Array:
         """tokens (B, 1) -> table[tokens] + positions_table[offsets (B,)]: (B, 1, n)."""
         out = np.empty((*tokens.shape, table.shape[1]), np.float32)
+        ops = self._ops  # a call that knew this step would keep it, and a recording's keys and values, after its last use
 
         def embed() -> None:
-            out[:] = self._ops.embedding(tokens, table, positions_table, offsets)
+            out[:] = ops.embedding(tokens, table, positions_table, offsets)
 
         self._calls.append(embed)
         return out
