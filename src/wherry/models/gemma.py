@@ -5,54 +5,21 @@ The network alone: it is given its operations and its weights. B texts, T tokens
 """
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-from wherry.models.llama import Attention, Cache, Linear
+from wherry.models.llama import Attention, Cache, DecoderDims, Linear, Operations
 
 Array = TypeVar("Array")
 
 
 @dataclass(frozen=True)
-class GemmaDims:
+class GemmaDims(DecoderDims):
     """The sizes of one model. `windows`: for each layer the keys that a query sees, itself the last; 0: all."""
 
-    n_vocab: int
-    n_ctx: int
-    n_state: int
-    n_layer: int
-    n_head: int
-    n_kv_head: int
-    head_width: int
-    n_hidden: int
-    eps: float
     windows: tuple[int, ...]
     scale: float  # of the scores
     score_cap: float = 0.0  # cap * tanh(score / cap); 0: none
     logit_cap: float = 0.0
-
-
-class Operations(Protocol[Array]):
-    """What the network needs of a device; the whole contract is `kernels/operations.py`."""
-
-    def lookup(self, tokens: Array, table: Array, *, scale: float = 1.0) -> Array: ...
-    def rms_norm(self, x: Array, weight: Array, eps: float) -> Array: ...
-    def linear(self, x: Array, weight: Array, bias: Array | None = None, *, residual: Array | None = None) -> Array: ...
-    def rotate(self, x: Array, table: Array, offsets: Array, heads: int, *, interleaved: bool = False) -> Array: ...
-    def causal_attention(
-        self,
-        q: Array,
-        k: Array,
-        v: Array,
-        heads: int,
-        lengths: Array,
-        *,
-        window: int = 0,
-        scale: float | None = None,
-        cap: float = 0.0,
-    ) -> Array: ...
-    def gate(self, x: Array, y: Array, *, gelu: bool = False) -> Array: ...
-    def add(self, x: Array, y: Array) -> Array: ...
-    def append(self, cache: Array, x: Array, offsets: Array) -> None: ...
 
 
 @dataclass(frozen=True)

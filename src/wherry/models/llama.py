@@ -11,8 +11,8 @@ Array = TypeVar("Array")
 
 
 @dataclass(frozen=True)
-class LlamaDims:
-    """The sizes of one model. `window`: the keys that a query sees, itself the last; 0: all."""
+class DecoderDims:
+    """The sizes that every family has."""
 
     n_vocab: int
     n_ctx: int
@@ -23,19 +23,37 @@ class LlamaDims:
     head_width: int
     n_hidden: int
     eps: float
+
+
+@dataclass(frozen=True)
+class LlamaDims(DecoderDims):
+    """The sizes of one model. `window`: the keys that a query sees, itself the last; 0: all."""
+
     window: int = 0
     interleaved: bool = False  # a rotated pair lies side by side (GGUF's llama), not half a head apart
 
 
 class Operations(Protocol[Array]):
-    """What the network needs of a device; the whole contract is `kernels/operations.py`."""
+    """What language models need of a device; the whole contract is `kernels/operations.py`."""
 
     def lookup(self, tokens: Array, table: Array, *, scale: float = 1.0) -> Array: ...
     def rms_norm(self, x: Array, weight: Array, eps: float) -> Array: ...
     def linear(self, x: Array, weight: Array, bias: Array | None = None, *, residual: Array | None = None) -> Array: ...
     def rotate(self, x: Array, table: Array, offsets: Array, heads: int, *, interleaved: bool = False) -> Array: ...
-    def causal_attention(self, q: Array, k: Array, v: Array, heads: int, lengths: Array, *, window: int = 0) -> Array: ...
+    def causal_attention(
+        self,
+        q: Array,
+        k: Array,
+        v: Array,
+        heads: int,
+        lengths: Array,
+        *,
+        window: int = 0,
+        scale: float | None = None,
+        cap: float = 0.0,
+    ) -> Array: ...
     def gate(self, x: Array, y: Array, *, gelu: bool = False) -> Array: ...
+    def add(self, x: Array, y: Array) -> Array: ...
     def append(self, cache: Array, x: Array, offsets: Array) -> None: ...
 
 
