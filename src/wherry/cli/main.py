@@ -9,14 +9,26 @@ import click
 from wherry.errors import InputError, WherryError
 
 _COMMANDS = {
+    "build": "wherry.cli.build",
     "cdi": "wherry.cli.cdi",
     "convert": "wherry.cli.convert",
     "demo": "wherry.cli.demo",
     "doctor": "wherry.cli.doctor",
     "gpu": "wherry.cli.gpu",
+    "images": "wherry.cli.images",
+    "inspect": "wherry.cli.images",
+    "load": "wherry.cli.archives",
+    "login": "wherry.cli.login",
+    "logout": "wherry.cli.login",
     "models": "wherry.cli.models",
+    "prune": "wherry.cli.images",
+    "pull": "wherry.cli.pull",
+    "push": "wherry.cli.push",
+    "rm": "wherry.cli.images",
     "run": "wherry.cli.run",
     "runtime": "wherry.cli.runtime",
+    "save": "wherry.cli.archives",
+    "tag": "wherry.cli.images",
     "transcribe": "wherry.cli.transcribe",
 }
 

@@ -15,14 +15,14 @@ from wherry.errors import GuestError, InputError, StoppedError
 from wherry.wasm.host import Guest, GuestOptions, Mount
 
 _RUNTIMES = ("io.containerd.wasmedge.v1", "io.containerd.wherry.v1", "wasmedge", "wherry")
-_PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm")
+_PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm", "linux/amd64")
 _ANY_GPU = "docker.com/gpu=webgpu"
 _GRACE_SECONDS = 2.0  # from a signal or the deadline until the guest is left behind
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.argument("file", metavar="FILE.wasm", type=click.Path(path_type=Path))
+@click.argument("target", metavar="IMAGE|FILE.wasm")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-p", "--publish", multiple=True, metavar="[IP:]HOST:GUEST", help="Let the guest serve this port. Default: any.")
 @click.option(
@@ -35,14 +35,16 @@ _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
 @click.option("--memory", metavar="SIZE", help="The most memory the guest may have, such as 512m. Default: 4g.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End the guest after this time.")
-@click.option("--entrypoint", metavar="ARGV0", help="The name that the guest sees as its own.")
+@click.option("--entrypoint", metavar="PATH", help="Another module of the image; of a file, the name that the guest sees.")
 @click.option("--network", type=click.Choice(["host", "none"]), default="host", show_default=True, help="none: no sockets out.")
-@click.option("--platform", type=click.Choice(_PLATFORMS), help="Accepted as docker run does.")
+@click.option("--platform", type=click.Choice(_PLATFORMS), help="Of an image for several. Default: the first of these it has.")
+@click.option("--pull", type=click.Choice(["missing", "always", "never"]), default="missing", help="When to fetch the image.")
+@click.option("--read-only", is_flag=True, help="The image's root cannot be written to.")
 @click.option("--runtime", type=click.Choice(_RUNTIMES), help="Accepted as docker run does.")
 @click.option("--name", help="Accepted as docker run does: the guest's name in messages.")
 @click.option("--rm", "remove", is_flag=True, help="Accepted as docker run does: a run leaves nothing behind.")
 def run(
-    file: Path,
+    target: str,
     arguments: tuple[str, ...],
     publish: tuple[str, ...],
     env: tuple[str, ...],
@@ -56,64 +58,82 @@ def run(
     entrypoint: str | None,
     network: str,
     platform: str | None,
+    pull: str,
+    read_only: bool,
     runtime: str | None,
     name: str | None,
     remove: bool,
 ) -> int:
-    """Run FILE.wasm, sandboxed, next to its models.
+    """Run IMAGE or FILE.wasm, sandboxed, next to its models.
 
     The guest sees the folders, variables and models that it is given, and nothing else. WASMEDGE_WASINN_PRELOAD (in --env
     or in the environment) is read as --nn-preload is; its paths are the guest's.
+
+    Of an image, the guest has the root as /, to write to in this run alone, and the image says what to run and how: its
+    entrypoint, command and variables, and its labels wherry.preload, wherry.publish, wherry.device, wherry.memory and
+    wherry.timeout. Options given here win, then variables of the environment. What is a file is run as a file.
 
     The exit code is the guest's own; 6 when it trapped or ran out of time or memory, 130 after Ctrl-C, 143 after SIGTERM.
 
     \b
     Examples:
+      wherry run -p 8080:8080 localhost:5000/speech:1
       wherry run --dir .:/ app.wasm argument
       wherry run --dir .:/ --nn-preload default:Burn:GPU:/tiny_en.mpk:/tiny_en.cfg:/tokenizer.json:en \\
           -p 8080:8080 whisper-api-server.wasm
     """
+    from wherry.cli.program import open_program
     from wherry.engine.catalog import default_cache
+    from wherry.oci.settings import PRELOAD_VARIABLE, RunSettings, split_preloads
     from wherry.wasm.nn.graph import Graph, SharedGraphs
     from wherry.wasm.nn.preload import GuestPaths, parse_preloads
     from wherry.wasm.sockets import NetworkPolicy
 
-    variables = dict(_variable(text) for text in env)
-    said = variables.get("WASMEDGE_WASINN_PRELOAD") or os.environ.get("WASMEDGE_WASINN_PRELOAD")
-    preloads = parse_preloads([*nn_preload, *([said] if said and not nn_preload else [])])
-    mounts = [_mount(text) for text in (*volume, *folders)]
-    paths = GuestPaths(tuple((mount.guest, mount.host) for mount in mounts))
-    place = device or os.environ.get("WHERRY_DEVICE") or "auto"
-    if place in (_ANY_GPU, "all"):
-        place = "auto"
+    given = dict(_variable(text) for text in env)
+    own = [_mount(text) for text in (*volume, *folders)]
+    of_user = nn_preload or split_preloads(given.get(PRELOAD_VARIABLE) or os.environ.get(PRELOAD_VARIABLE) or "")
+    with open_program(
+        target, arguments, entrypoint=entrypoint, platform=platform, pull_policy=pull, read_only=read_only
+    ) as program:
+        variables = program.variables | given
+        settings = RunSettings.of_image(program.labels, variables)
+        preloads = parse_preloads(of_user or settings.preload)
+        mounts = own if any(mount.guest == "/" for mount in own) else [*program.mounts, *own]
+        root = [("/", program.models)] if program.models is not None else []
+        paths = GuestPaths((*((mount.guest, mount.host) for mount in own), *root))
+        resolve = paths.resolve if of_user else paths.resolve_mounted  # an image names its own files, none of the host's
+        place = device or os.environ.get("WHERRY_DEVICE") or settings.device or "auto"
+        if place in (_ANY_GPU, "all"):
+            place = "auto"
 
-    def say(line: str) -> None:
-        click.echo(f"{name or file.name}: {line}", err=True)
+        def say(line: str) -> None:
+            click.echo(f"{name or Path(target).name}: {line}", err=True)
 
-    def load(graph: str) -> Graph:
-        from wherry.wasm.nn.backend import load_graph  # the engine: a guest without models does not wait for it
+        def load(graph: str) -> Graph:
+            from wherry.wasm.nn.backend import load_graph  # the engine: a guest without models does not wait for it
 
-        return load_graph(preloads, graph, paths.resolve, place, require_gpu, say)
+            return load_graph(preloads, graph, resolve, place, require_gpu, say)
 
-    def load_passed(builders: Sequence[bytes], encoding: int, target: int) -> Graph:
-        from wherry.wasm.nn.backend import load_bytes
+        def load_passed(builders: Sequence[bytes], encoding: int, target: int) -> Graph:
+            from wherry.wasm.nn.backend import load_bytes
 
-        return load_bytes(builders, encoding, target, paths.resolve_mounted, place, require_gpu, say)
+            return load_bytes(builders, encoding, target, paths.resolve_mounted, place, require_gpu, say)
 
-    shared = SharedGraphs(load)
-    for preload in preloads.values():
-        for path in preload.paths:
-            paths.resolve(path)  # a missing model is told before the guest starts
-    options = GuestOptions(
-        argv=[entrypoint or file.name, *arguments],
-        env=variables,
-        mounts=mounts,
-        network=NetworkPolicy(dict(_port(text) for text in publish) if publish else None, outgoing=network == "host"),
-        memory_bytes=_size(memory) if memory else 1 << 32,
-        timeout=timeout,
-    )
-    guest = Guest(file, options, shared.find, load_graph=load_passed, cache=default_cache(), say=say)
-    return _run(guest)
+        for preload in preloads.values():
+            for path in preload.paths:
+                resolve(path)  # a missing model is told before the guest starts
+        ports = publish or settings.publish
+        size = memory or settings.memory
+        options = GuestOptions(
+            argv=program.argv,
+            env=variables,
+            mounts=mounts,
+            network=NetworkPolicy(dict(_port(text) for text in ports) if ports else None, outgoing=network == "host"),
+            memory_bytes=_size(size) if size else 1 << 32,
+            timeout=timeout or settings.timeout,
+        )
+        shared = SharedGraphs(load)
+        return _run(Guest(program.module, options, shared.find, load_graph=load_passed, cache=default_cache(), say=say))
 
 
 def _run(guest: Guest) -> int:

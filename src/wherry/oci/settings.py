@@ -91,7 +91,7 @@ class RunSettings:
 
 def split_preloads(text: str) -> tuple[str, ...]:
     """Several preloads stand in one variable with blanks between; a path may have blanks of its own."""
-    return tuple(_NEXT_PRELOAD.split(text.strip()))
+    return tuple(_NEXT_PRELOAD.split(text.strip())) if text.strip() else ()
 
 
 def _guest_port(text: str) -> str:

@@ -1,0 +1,63 @@
+"""`wherry build`."""
+
+from pathlib import Path
+
+import click
+
+from wherry.errors import InputError
+
+
+@click.command()
+@click.argument("folder", metavar="FOLDER", default=".", type=click.Path(path_type=Path))
+@click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name. Default: the one in wherry.toml.")
+@click.option("-f", "--file", type=click.Path(path_type=Path), help="The Dockerfile or wherry.toml. Default: the one in FOLDER.")
+@click.option("--build-arg", "arguments", multiple=True, metavar="NAME=VALUE", help="A value for an ARG of the Dockerfile.")
+@click.option(
+    "--compression",
+    type=click.Choice(["gzip", "zstd", "none"]),
+    default="gzip",
+    show_default=True,
+    help="Of the layers. Docker before version 23 cannot read zstd.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print the digest and nothing else.")
+def build(folder: Path, tag: str | None, file: Path | None, arguments: tuple[str, ...], compression: str, quiet: bool) -> None:
+    """Build an image from FOLDER's Dockerfile or wherry.toml.
+
+    The image is for wasi/wasm, wasip1/wasm and linux/amd64, over the same layers: `wherry run`, docker, podman and containerd
+    run it alike. The same files give the same digest on every machine.
+
+    A Dockerfile may have FROM scratch, COPY, ENV, LABEL, EXPOSE, WORKDIR, ENTRYPOINT, CMD and ARG, and .dockerignore is
+    honoured. The labels wherry.preload, wherry.publish, wherry.device, wherry.memory and wherry.timeout say how the image wants
+    to be run. Prints the digest.
+
+    \b
+    Examples:
+      wherry build -t speech .
+      wherry build -t localhost:5000/speech:1 -f Dockerfile.tiny --build-arg MODEL=tiny_en .
+    """
+    from wherry.cli.store import open_store
+    from wherry.oci.build import build as build_image
+    from wherry.oci.build import read_recipe
+    from wherry.oci.compression import Compression
+    from wherry.oci.reference import Reference
+
+    given = dict(_argument(text) for text in arguments)
+    recipe = read_recipe(folder, file, given)
+    name = tag or recipe.name
+    reference = Reference.parse(name) if name else None
+
+    def say(line: str) -> None:
+        if not quiet:
+            click.echo(line, err=True)
+
+    descriptor = build_image(recipe, open_store(), reference, compression=Compression(compression), say=say)
+    if reference is not None:
+        say(f"{reference.familiar} is {descriptor.digest}")
+    click.echo(str(descriptor.digest))
+
+
+def _argument(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not name or not sign:
+        raise InputError(f'--build-arg: found "{text}", expected NAME=VALUE')
+    return name, value
