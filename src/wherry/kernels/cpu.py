@@ -1,8 +1,8 @@
 """The operations in numpy: the reference of every kernel, and what runs where there is no GPU.
 
-One token's products are bound by memory: they go to numpy's BLAS, which uses all cores by itself. Whatever has many rows
-is cut into pieces of rows that stay in a core's cache, and each piece goes through all its passes (product, bias, GELU,
-residual) on one of our own threads: numpy releases the GIL there, and BLAS keeps to the thread that called it.
+Whatever has many rows is cut into pieces of rows, and each piece goes through all its passes (product, bias, GELU,
+residual) on one of our own threads: numpy releases the GIL there, and BLAS keeps to the thread that called it. One token's
+products are bound by memory: numpy's BLAS does them, or compiled code, recorded once for a text (`cpu_step.py`).
 """
 
 import os
