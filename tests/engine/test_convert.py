@@ -75,6 +75,8 @@ def test_q8_0_is_small_and_still_hears(tiny_en_files: ModelFiles, original: Any,
     target = tmp_path / "tiny-q8_0.safetensors"
     convert_whisper(tiny_en_files.weights, target, "q8_0")
     assert len(gzip.compress(target.read_bytes(), 9)) <= 32_000_000
+    assert target.with_suffix(".cfg").stat().st_size == 296  # the same as Burn's
+    assert target.stat().st_mode & 0o444 == 0o444
     dims, tensors = dense(target)
     assert dims == original[0]
     for name, x in original[1].items():

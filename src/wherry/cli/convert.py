@@ -20,7 +20,9 @@ def convert(source: Path, target: Path, form: str | None) -> None:
     \b
     safetensors  float16, OpenAI's names
     q8_0         safetensors with matrices in blocks of 32 int8 weights
-    burn         Burn 0.13, full precision, with its .cfg; tokenizer.json is copied beside it
+    burn         Burn 0.13, full precision
+
+    The sizes (OUT's name with .cfg) and tokenizer.json are written beside it: what a preload names.
     """
     from wherry.engine.convert import convert_whisper
 

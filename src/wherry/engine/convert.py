@@ -10,13 +10,13 @@ from wherry.errors import InputError
 from wherry.models.names import compact, whisper_tensors
 from wherry.text.whisper import WhisperTokenizer
 from wherry.weights import Quantized, open_checkpoint, safetensors
-from wherry.weights.burn_writer import write_burn
+from wherry.weights.burn_writer import write_burn, write_config
 
 _PRECISION = {"safetensors": "f16", "q8_0": "q8_0"}
 
 
 def convert_whisper(source: Path, target: Path, form: str) -> None:
-    """Write the weights of `source` to `target` as safetensors, q8_0 or burn; the tokenizer goes with them.
+    """Write the weights of `source` to `target` as safetensors, q8_0 or burn; a `.cfg` and the tokenizer go with them.
 
     Raises InputError where the target is the source or `form` is unknown.
     """
@@ -30,6 +30,7 @@ def convert_whisper(source: Path, target: Path, form: str) -> None:
     elif form in _PRECISION:
         kept = compact(tensors) if form == "q8_0" else tensors
         safetensors.write(target, kept, asdict(dims), format=_PRECISION[form])
+        write_config(target.with_suffix(".cfg"), asdict(dims))
     else:
         raise InputError(f'form: found "{form}", expected safetensors, q8_0 or burn')
     vocabulary = source.with_name("tokenizer.json")

@@ -16,7 +16,12 @@ def write_burn(path: Path, tensors: Mapping[str, NDArray[Any]], dims: Mapping[st
         for piece in _record(tensors, dims):
             file.write(piece)
     temporary.replace(path)
-    path.with_suffix(".cfg").write_text(_config(dims), encoding="utf-8")
+    write_config(path.with_suffix(".cfg"), dims)
+
+
+def write_config(path: Path, dims: Mapping[str, int]) -> None:
+    """The sizes as a `.cfg`, which a Burn preload names beside the weights, whatever their format."""
+    path.write_text(_config(dims), encoding="utf-8")
 
 
 def _record(tensors: Mapping[str, NDArray[Any]], dims: Mapping[str, int]) -> list[bytes]:

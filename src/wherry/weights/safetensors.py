@@ -60,6 +60,7 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any] | Quantized], dims: Map
     metadata = {"wherry.format": format, "wherry.dims": json.dumps(dict(dims))}
     temporary = path.with_name(path.name + ".part")
     save_file(out, str(temporary), metadata)
+    temporary.chmod(0o644)  # the library makes it its user's alone
     temporary.replace(path)
 
 
