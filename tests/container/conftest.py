@@ -255,7 +255,7 @@ def containerd(archives: list[Path], cdi_spec: Path, tmp_path_factory: pytest.Te
             '[plugins]\n  [plugins."io.containerd.grpc.v1.cri"]\n    sandbox_image = "docker.io/library/pause:latest"\n'
             f'    restrict_oom_score_adj = true\n    cdi_spec_dirs = ["{cdi_spec}"]\n'
         )
-        engines.install_runtime("containerd", prefix, config, lower)
+        engines.install_runtime("containerd", prefix, config, lower, "--device-requests", "all", "--cdi-folder", str(cdi_spec))
         engines.network(namespace)
         programs = [*engines.programs_of(here), lower.parent]
         return engines.spawn(["containerd", "--config", str(config)], folder / "log", programs, namespace)

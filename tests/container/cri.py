@@ -3,6 +3,7 @@
 A message is a dict of field numbers (api.proto of runtime.v1); protobuf's wire format for those is twenty lines.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,9 @@ class Cri:
         """(state, exit code)."""
         status = decode(self.call("ContainerStatus", {1: container})[1][0])
         return status.get(3, [CREATED])[0], status.get(7, [0])[0]
+
+    def process(self, container: str) -> int:
+        """The container's first process, as the runtime tells in its verbose status."""
+        answer = self.call("ContainerStatus", {1: container, 2: 1})
+        info = {entry[1][0]: entry[2][0] for entry in map(decode, answer[2])}
+        return int(json.loads(info[b"info"])["pid"])

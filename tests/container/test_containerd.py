@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.conftest import ROOT
 from tests.container import cri
 from tests.container.conftest import Containerd
 
@@ -117,10 +119,50 @@ def test_a_pod_is_execd_and_stopped(containerd: Containerd, tmp_path: Path) -> N
         assert ended(containerd, container) == 143
 
 
-@pytest.mark.parametrize("way", ["field", "annotation"])
+@pytest.mark.parametrize("way", ["field", "annotation", "both"])
 def test_a_pods_device_request_is_met(containerd: Containerd, tmp_path: Path, way: str) -> None:
-    """By the kubelet's field and by the annotation, containerd gives it; our runtime has nothing to add or to refuse."""
-    devices = ("docker.com/gpu=webgpu",) if way == "field" else ()
-    annotations = {"cdi.k8s.io/wherry": "docker.com/gpu=webgpu"} if way == "annotation" else {}
-    with started(containerd, tmp_path, "show", devices=devices, annotations=annotations) as container:
+    """containerd gives what the kubelet's field names, our runtime what the pod's annotation names; nothing is given twice."""
+    devices = () if way == "annotation" else ("docker.com/gpu=lavapipe",)
+    annotations = {} if way == "field" else {"cdi.k8s.io/wherry": "docker.com/gpu=lavapipe"}
+    with started(containerd, tmp_path, "wait", devices=devices, annotations=annotations) as container:
+        log(tmp_path, "waiting")
+        mounts = [
+            line.split()[4] for line in Path(f"/proc/{containerd.cri.process(container)}/mountinfo").read_text().splitlines()
+        ]
+        assert mounts.count("/.wherry/gpu/lib/libvulkan.so.1") == 1
+
+
+def test_a_pod_that_asks_for_another_kind_gets_nothing_of_ours(containerd: Containerd, tmp_path: Path) -> None:
+    with started(containerd, tmp_path, "wait", annotations={"cdi.k8s.io/other": "vendor.com/gpu=0"}) as container:
+        log(tmp_path, "waiting")
+        assert "/.wherry/gpu" not in Path(f"/proc/{containerd.cri.process(container)}/mountinfo").read_text()
+
+
+def test_the_example_deployment_transcribes(containerd: Containerd, speech_archive: Path, tmp_path: Path) -> None:
+    """What a kubelet makes of examples/kubernetes: the RuntimeClass's handler, and the pod template's fields."""
+    folder = ROOT / "examples/kubernetes"
+    handler = yaml.safe_load((folder / "runtimeclass.yaml").read_text())["handler"]
+    template = yaml.safe_load((folder / "deployment.yaml").read_text())["spec"]["template"]
+    (app,) = template["spec"]["containers"]
+    command = [
+        *containerd.ctr,
+        "--namespace",
+        "k8s.io",
+        "images",
+        "import",
+        "--all-platforms",
+        str(speech_archive / "speech.tar"),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    environment = {entry["name"]: entry["value"] for entry in app["env"]}
+    annotations = template["metadata"]["annotations"]
+    pod = containerd.cri.run_pod(f"p{uuid.uuid4().hex[:12]}", handler, tmp_path, annotations)
+    try:
+        user = app["securityContext"]["runAsUser"]
+        container = containerd.cri.create(pod, app["image"], app["args"], environment, [], user)
+        containerd.cri.call("StartContainer", {1: container})
         assert ended(containerd, container) == 0
+        assert "A ferry is a light boat" in log(tmp_path, "ferry")
+    finally:
+        containerd.cri.call("StopPodSandbox", {1: pod[0]})
+        containerd.cri.call("RemovePodSandbox", {1: pod[0]})

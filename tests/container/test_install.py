@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.container.engines import WHERRY
 from wherry.container import compose, engines, install, layout
 from wherry.errors import FormatError, InputError, NotFoundError
@@ -91,9 +92,20 @@ def test_containerd_learns_a_handler_and_keeps_the_one_that_it_had_built_in(vers
     cri = new["plugins"][plugin]
     assert cri["containerd"]["runtimes"] == {
         "runc": {"runtime_type": "io.containerd.runc.v2"},
-        "wherry": {"runtime_type": "io.containerd.runc.v2", "options": {"BinaryName": PROGRAM}},
+        "wherry": {
+            "runtime_type": "io.containerd.runc.v2",
+            "pod_annotations": ["cdi.k8s.io/*"],
+            "options": {"BinaryName": PROGRAM},
+        },
     }
     assert cri.get("enable_cdi") == {2: True, 3: None}[version]  # version 3 has it on
+
+
+def test_the_example_is_what_is_merged() -> None:
+    example = (ROOT / "examples/kubernetes/containerd.toml").read_text()
+    program = "/usr/local/lib/wherry/bin/wherry-containerd"
+    merged = engines.find_engine("containerd").merge(None, engines.Registration("wherry", program), Path("config"))
+    assert tomllib.loads(example) == tomllib.loads(merged)
 
 
 def test_containerds_file_keeps_its_comments_and_order() -> None:

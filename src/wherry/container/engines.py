@@ -135,7 +135,9 @@ def _containerd_merge(text: str | None, wanted: Registration, path: Path) -> str
     cri = old.get("plugins", {}).get(plugin, {})
     runtimes = cri.get("containerd", {}).get("runtimes", {})
     _no_other(runtimes.get(wanted.name, {}).get("options", {}).get("BinaryName"), wanted, path)
-    new: Table = {wanted.name: {"runtime_type": _SHIM, "options": {"BinaryName": wanted.program}}}
+    # A pod's request for a device reaches a runtime only as an annotation that it is allowed to see.
+    handler = {"runtime_type": _SHIM, "pod_annotations": ["cdi.k8s.io/*"], "options": {"BinaryName": wanted.program}}
+    new: Table = {wanted.name: handler}
     default = str(cri.get("containerd", {}).get("default_runtime_name") or "runc")
     if default not in runtimes:  # a file that names any runtime no longer has the built-in one
         new = {default: {"runtime_type": _SHIM}, **new}

@@ -252,6 +252,10 @@ def _prune(prefix: Path) -> list[Path]:
         if folder.name not in used and folder.name not in mounted and not folder.name.startswith("."):
             shutil.rmtree(folder)
             removed.append(folder)
+    kept = {folder.name for folder in runtimes.iterdir()} | {"empty"} if runtimes.is_dir() else {"empty"}
+    for shelf in (prefix / "modules").glob("*"):
+        if shelf.name not in kept or not records:
+            shutil.rmtree(shelf)
     if not records:
         shutil.rmtree(prefix / "modules", ignore_errors=True)
         for folder in (prefix / "bin", runtimes, prefix):
