@@ -63,7 +63,7 @@ def chat(
       wherry chat smollm2-135m-instruct "What is a ferry?"
       wherry chat gemma3-270m --raw "The capital of France is" --max-tokens 8
     """
-    from wherry.engine.catalog import default_cache, find_model
+    from wherry.cli.model_address import find_any_model
     from wherry.engine.language import load_language
     from wherry.engine.sampling import SamplingOptions
 
@@ -74,7 +74,7 @@ def chat(
         raise click.UsageError("--raw needs a PROMPT to go on with")
     options = SamplingOptions(temperature, top_k, top_p, min_p, repeat_penalty, seed)
     options.check()
-    files = find_model(model, default_cache(), say=say)
+    files = find_any_model(model, say=say)
     language = load_language(files.weights, device=device, context=context, require_gpu=require_gpu, say=say)
     if raw and prompt is not None:
         _answer(language, language.text_prompt(prompt), options, max_tokens, say)

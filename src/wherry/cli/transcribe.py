@@ -10,7 +10,7 @@ from wherry.errors import InputError, WherryError
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option("--model", default="whisper-tiny.en", show_default=True, help="Short name, weight file or folder.")
+@click.option("--model", default="whisper-tiny.en", show_default=True, help="Short name, weight file, folder or oci://IMAGE.")
 @click.option("--language", help="Code or English name of the language. Default: detected.")
 @click.option(
     "--task",
@@ -83,7 +83,7 @@ def transcribe(
     from rich.console import Console
     from rich.progress import Progress
 
-    from wherry.engine.catalog import default_cache, find_model
+    from wherry.cli.model_address import find_any_model
     from wherry.engine.session import load_whisper
     from wherry.engine.transcribe import check_options
     from wherry.engine.transcript import TranscribeOptions
@@ -116,7 +116,7 @@ def transcribe(
         stderr.print(f"{file}: already transcribed", highlight=False)
     if not pending:
         return 0
-    found = find_model(model, default_cache(), say=lambda line: click.echo(line, err=True))
+    found = find_any_model(model, say=lambda line: click.echo(line, err=True))
     whisper = load_whisper(
         found.weights,
         config=found.config,

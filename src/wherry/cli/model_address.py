@@ -1,0 +1,43 @@
+"""Where a command's MODEL is: what the engine's catalogue knows, and `oci://` addresses."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from wherry.engine.catalog import ModelFiles, default_cache, find_model
+from wherry.errors import NotFoundError
+
+_SCHEME = "oci://"
+
+
+def find_any_model(name: str, *, say: Callable[[str], None]) -> ModelFiles:
+    """As `find_model`; and `oci://IMAGE`, a model in a registry, fetched unless the store has it.
+
+    Raises NotFoundError, FormatError, DownloadError.
+    """
+    if not name.startswith(_SCHEME):
+        return find_model(name, default_cache(), say=say)
+    path = _fetch(name.removeprefix(_SCHEME), say)
+    found, config = find_model(str(path), default_cache(), say=say), path.with_name("config.json")
+    return replace(found, config=config) if found.config is None and path.is_file() and config.is_file() else found
+
+
+def _fetch(image: str, say: Callable[[str], None]) -> Path:
+    """Only here is the HTTP client loaded: most models come from elsewhere."""
+    from wherry.cli.moving import transfers
+    from wherry.cli.store import open_manifest, open_store
+    from wherry.oci.model import open_model
+    from wherry.oci.reference import Reference
+    from wherry.oci.store import StoredImage
+    from wherry.oci.transfer import pull
+
+    reference, store = Reference.parse(image), open_store()
+    try:
+        stored = StoredImage(reference, store.resolve(reference))
+        store.require(stored.descriptor)
+    except NotFoundError:
+        say(f"fetching {reference.familiar}")
+        with transfers(quiet=False) as moving:
+            stored = StoredImage(reference, pull(reference, moving).descriptor)
+    manifest, _ = open_manifest(store, stored)
+    return open_model(store, manifest, default_cache() / "oci-models")
