@@ -8,9 +8,9 @@ from wherry.errors import InputError
 
 
 @click.command()
-@click.argument("folder", metavar="FOLDER", default=".", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FOLDER|FILE.wasm", default=".", type=click.Path(path_type=Path))
 @click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name. Default: the one in wherry.toml.")
-@click.option("-f", "--file", type=click.Path(path_type=Path), help="The Dockerfile or wherry.toml. Default: the one in FOLDER.")
+@click.option("-f", "--file", type=click.Path(path_type=Path), help="The Dockerfile or wherry.toml. Default: FOLDER's.")
 @click.option("--build-arg", "arguments", multiple=True, metavar="NAME=VALUE", help="A value for an ARG of the Dockerfile.")
 @click.option(
     "--compression",
@@ -20,7 +20,7 @@ from wherry.errors import InputError
     help="Of the layers. Docker before version 23 cannot read zstd.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print the digest and nothing else.")
-def build(folder: Path, tag: str | None, file: Path | None, arguments: tuple[str, ...], compression: str, quiet: bool) -> None:
+def build(source: Path, tag: str | None, file: Path | None, arguments: tuple[str, ...], compression: str, quiet: bool) -> None:
     """Build an image from FOLDER's Dockerfile or wherry.toml.
 
     The image is for wasi/wasm, wasip1/wasm and linux/amd64, over the same layers: `wherry run`, docker, podman and containerd
@@ -30,27 +30,35 @@ def build(folder: Path, tag: str | None, file: Path | None, arguments: tuple[str
     honoured. The labels wherry.preload, wherry.publish, wherry.device, wherry.memory and wherry.timeout say how the image wants
     to be run. Prints the digest.
 
+    FILE.wasm alone becomes a Wasm artifact, which is the module and nothing else.
+
     \b
     Examples:
       wherry build -t speech .
       wherry build -t localhost:5000/speech:1 -f Dockerfile.tiny --build-arg MODEL=tiny_en .
     """
     from wherry.cli.store import open_store
+    from wherry.oci.artifact import build_artifact
     from wherry.oci.build import build as build_image
     from wherry.oci.build import read_recipe
     from wherry.oci.compression import Compression
     from wherry.oci.reference import Reference
 
-    given = dict(_argument(text) for text in arguments)
-    recipe = read_recipe(folder, file, given)
-    name = tag or recipe.name
-    reference = Reference.parse(name) if name else None
-
     def say(line: str) -> None:
         if not quiet:
             click.echo(line, err=True)
 
-    descriptor = build_image(recipe, open_store(), reference, compression=Compression(compression), say=say)
+    given = dict(_argument(text) for text in arguments)
+    if source.suffix == ".wasm":
+        if file is not None or given:
+            raise InputError(f"{source}: found --file or --build-arg, which only an image has")
+        reference = Reference.parse(tag) if tag else None
+        descriptor = build_artifact(open_store(), source, reference)
+    else:
+        recipe = read_recipe(source, file, given)
+        name = tag or recipe.name
+        reference = Reference.parse(name) if name else None
+        descriptor = build_image(recipe, open_store(), reference, compression=Compression(compression), say=say)
     if reference is not None:
         say(f"{reference.familiar} is {descriptor.digest}")
     click.echo(str(descriptor.digest))

@@ -26,5 +26,6 @@ def convert(source: Path, target: Path, form: str | None) -> None:
     """
     from wherry.engine.convert import convert_whisper
 
+    target.parent.mkdir(parents=True, exist_ok=True)
     convert_whisper(source, target, form or ("burn" if target.suffix == ".mpk" else "safetensors"))
     click.echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB", err=True)
