@@ -94,16 +94,19 @@ def rm(names: tuple[str, ...]) -> None:
 
 @click.command()
 def prune() -> None:
-    """Delete what no image needs: layers, unfinished downloads, unpacked roots.
+    """Delete what no image needs: layers, unfinished downloads, unpacked roots and models.
 
     Refused while another command adds images; roots stay while an image runs.
     """
     from wherry.cli.store import open_manifests, open_roots, open_store
+    from wherry.engine.catalog import default_cache
+    from wherry.oci.model import prune_models
 
     store = open_store()
     blobs = store.prune()
     roots = open_roots(store).prune(open_manifests(store))
-    click.echo(f"{blobs.blobs} files of {blobs.bytes / 1e6:.1f} MB and {roots.blobs} roots of {roots.bytes / 1e6:.1f} MB deleted")
+    folders = roots.blobs + prune_models(store, default_cache() / "oci-models")
+    click.echo(f"{blobs.blobs} files of {blobs.bytes / 1e6:.1f} MB, {folders} folders of {roots.bytes / 1e6:.1f} MB deleted")
 
 
 def _row(store: "Store", image: "StoredImage") -> dict[str, Any]:

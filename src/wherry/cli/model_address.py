@@ -25,8 +25,8 @@ def find_any_model(name: str, *, say: Callable[[str], None]) -> ModelFiles:
 def _fetch(image: str, say: Callable[[str], None]) -> Path:
     """Only here is the HTTP client loaded: most models come from elsewhere."""
     from wherry.cli.moving import transfers
-    from wherry.cli.store import open_manifest, open_store
-    from wherry.oci.model import open_model
+    from wherry.cli.store import open_store
+    from wherry.oci.model import find_model_manifest, open_model
     from wherry.oci.reference import Reference
     from wherry.oci.store import StoredImage
     from wherry.oci.transfer import pull
@@ -39,5 +39,4 @@ def _fetch(image: str, say: Callable[[str], None]) -> Path:
         say(f"fetching {reference.familiar}")
         with transfers(quiet=False) as moving:
             stored = StoredImage(reference, pull(reference, moving).descriptor)
-    manifest, _ = open_manifest(store, stored)
-    return open_model(store, manifest, default_cache() / "oci-models")
+    return open_model(store, find_model_manifest(store, stored.descriptor), default_cache() / "oci-models")

@@ -27,7 +27,7 @@ def index_of(images: Sequence[StoredImage]) -> Index:
     return Index.build(entries)
 
 
-def names_of(entry: Descriptor, given: Reference | None, place: str) -> Reference:
+def name_of(entry: Descriptor, given: Reference | None, place: str) -> Reference:
     """What an entry of `index.json` is to be called: as `given`, else as it says. Raises InputError where nobody says."""
     if given is not None:
         return given
@@ -45,13 +45,14 @@ def check_layout(raw: bytes, place: str) -> None:
 
 
 def images_of(index: Index, given: Reference | None, place: str) -> list[StoredImage]:
-    """The images that an `index.json` names. Raises InputError for several with one name given."""
+    """The images that an `index.json` names; what it does not name belongs to another. Raises InputError, FormatError."""
     entries = [entry for entry in index.manifests if entry.media_type in (*MANIFESTS, *INDEXES)]
     if not entries:
         raise FormatError(f"{place}: found no image, expected one")
-    if given is not None and len(entries) != 1:
-        raise InputError(f"{place}: found {len(entries)} images and one name, expected one image for --tag")
-    return [StoredImage(names_of(entry, given, place), replace(entry, annotations={}, platform=None)) for entry in entries]
+    named = [entry for entry in entries if any(entry.annotations.get(key) for key in (_CONTAINERD_NAME, _NAME))] or entries
+    if given is not None and len(named) != 1:
+        raise InputError(f"{place}: found {len(named)} images and one name, expected one image for --tag")
+    return [StoredImage(name_of(entry, given, place), replace(entry, annotations={}, platform=None)) for entry in named]
 
 
 def parse_index(raw: bytes, place: str) -> Index:

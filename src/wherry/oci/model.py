@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from wherry.errors import FormatError
 from wherry.oci.digest import CHUNK, Digest
 from wherry.oci.fields import Fields
-from wherry.oci.image import Descriptor, Manifest
+from wherry.oci.image import Descriptor, Index, Manifest
 from wherry.oci.store import Store
 from wherry.oci.tarstream import Limits
 from wherry.oci.unpack import unpack_layer
@@ -33,6 +33,7 @@ _NAMES = {  # where a layer does not say its own
     "license": "LICENSE",
 }
 _WEIGHTS = (".gguf", ".safetensors")
+_HINT = "models are what `docker model push` sends, and ModelPack's artifacts"
 _MAX_PATH = 500  # characters
 
 
@@ -51,7 +52,7 @@ def model_layers(store: Store, manifest: Manifest) -> list[ModelLayer]:
     if not _CONFIGS.fullmatch(manifest.config.media_type):
         raise FormatError(
             f"{place}: found {manifest.config.media_type}, expected a model",
-            hint="models are what `docker model push` sends, and ModelPack's artifacts",
+            hint=_HINT,
         )
     found: list[ModelLayer] = []
     taken: set[PurePosixPath] = set()
@@ -68,6 +69,26 @@ def model_layers(store: Store, manifest: Manifest) -> list[ModelLayer]:
         taken.add(path)
         found.append(ModelLayer(layer, path))
     return found
+
+
+def find_model_manifest(store: Store, root: Descriptor) -> Manifest:
+    """A model's manifest; of an index, that of the one model in it: some tools ship a model beside images that hold it.
+
+    Raises NotFoundError, FormatError.
+    """
+    document = store.document(root)
+    entries = (
+        [store.document(entry) for entry in document.manifests if store.has(entry.digest)] if isinstance(document, Index) else []
+    )
+    models = [m for m in (document, *entries) if isinstance(m, Manifest) and _CONFIGS.fullmatch(m.config.media_type)]
+    if len(models) != 1:
+        kind = (
+            document.config.media_type
+            if isinstance(document, Manifest)
+            else f"{len(models)} models among {len(entries)} manifests"
+        )
+        raise FormatError(f"artifact {root.digest}: found {kind}, expected a model", hint=_HINT)
+    return models[0]
 
 
 def open_model(store: Store, manifest: Manifest, models: Path, *, limits: Limits | None = None) -> Path:
@@ -91,6 +112,14 @@ def open_model(store: Store, manifest: Manifest, models: Path, *, limits: Limits
                     raise  # and else another process was quicker
     weights = sorted(file for file in folder.rglob("*") if file.suffix in _WEIGHTS)
     return weights[0] if len(weights) == 1 else folder
+
+
+def prune_models(store: Store, models: Path) -> int:
+    """Remove the folders of models that the store has no more -> how many."""
+    gone = [path for path in models.iterdir() if not store.has(Digest("sha256", path.name))] if models.is_dir() else []
+    for path in gone:
+        shutil.rmtree(path)
+    return len(gone)
 
 
 def _kind(layer: Descriptor) -> str | None:
@@ -122,7 +151,8 @@ def _diff_ids(store: Store, manifest: Manifest) -> list[Digest]:
     texts = config.optional("rootfs").texts("diff_ids", 4096) or config.optional("modelfs").texts("diffIds", 4096)
     if len(texts) != len(manifest.layers):
         raise FormatError(f"{config.place}: diff_ids: found {len(texts)}, expected {len(manifest.layers)}, one for each layer")
-    return [Digest.parse(text) for text in texts]
+    # olot writes them without their algorithm.
+    return [Digest.parse(text if ":" in text else f"sha256:{text}") for text in texts]
 
 
 class _Folder:
