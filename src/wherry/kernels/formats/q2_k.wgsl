@@ -9,6 +9,6 @@ fn weight4(i: u32) -> vec4<f32> {
     let factors = unpack2x16float(weight[block + 20u]);
     let scales = weight[block + j / 16u] >> (8u * (j / 4u % 4u));
     let word = weight[block + 4u + 8u * (j / 32u) + j % 8u] >> (2u * (j / 8u % 4u));
-    let n = (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(3u);
+    let n = unpack4xU8(word & 0x03030303u);
     return (factors.x * f32(scales & 15u)) * vec4<f32>(n) - factors.y * f32((scales >> 4u) & 15u);
 }

@@ -21,7 +21,6 @@ fn weight4(i: u32) -> vec4<f32> {
     let high = (weight_byte(block + 104u + part % 4u) >> (2u * (part / 4u))) & 3u;
     let twos = weight_word(block + 32u + 32u * (j / 32u) + 4u * (j % 8u)) >> (2u * (j / 8u % 4u));
     let thirds = weight_word(block + 4u * (j % 8u)) >> (j / 8u);
-    let word = (twos & 0x03030303u) | ((thirds & 0x01010101u) << 2u);
-    let n = (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(7u);
+    let n = unpack4xU8((twos & 0x03030303u) | ((thirds & 0x01010101u) << 2u));
     return (factor * (f32(low | (high << 4u)) - 32.0)) * (vec4<f32>(n) - 4.0);
 }

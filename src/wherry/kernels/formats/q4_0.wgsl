@@ -8,6 +8,6 @@ fn weight4(i: u32) -> vec4<f32> {
     let at = block + 2u + 4u * (i % 4u);
     // The word may begin in the middle of one: joined without a branch, since the second is mostly the first again.
     let word = select(weight[at / 4u], (weight[at / 4u] >> 16u) | (weight[(at + 2u) / 4u] << 16u), at % 4u != 0u);
-    let n = (vec4<u32>(word >> (i & 4u)) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(15u);
+    let n = unpack4xU8((word >> (i & 4u)) & 0x0f0f0f0fu);
     return scale * (vec4<f32>(n) - 8.0);
 }

@@ -5,7 +5,6 @@
 fn weight4(i: u32) -> vec4<f32> {
     let block = 5u * (i / 8u);
     let scale = unpack2x16float(weight[block]);
-    let word = weight[block + 1u + i % 4u] >> (i & 4u);
-    let n = (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(15u);
+    let n = unpack4xU8((weight[block + 1u + i % 4u] >> (i & 4u)) & 0x0f0f0f0fu);
     return scale.x * vec4<f32>(n) + scale.y;
 }

@@ -1,21 +1,19 @@
 // ggml's q4_k: blocks of 256 weights in 144 bytes. A float16 factor of the scales and one of the minima; for each 32 weights a
 // scale and a minimum of six bits in twelve bytes; then of each 64 weights 32 bytes of nibbles, weight i low and i + 32 high.
 // weight4(i): the four from 4 i on, as float32.
-@group(0) @binding(2) var<storage, read> weight: array<u32>;
+@group(0) @binding(2) var<storage, read> weight: array<vec4<u32>>;
 
 fn weight4(i: u32) -> vec4<f32> {
-    let block = 36u * (i / 64u);
+    let block = 9u * (i / 64u);
     let j = i % 64u;
-    let factors = unpack2x16float(weight[block]);
+    let head = weight[block];
+    let factors = unpack2x16float(head.x);
     // Four scales, then four minima in the low bits of bytes; the other four of each are nibbles, their upper bits above those.
-    let at = 8u * (j / 8u % 4u);
-    let a = weight[block + 1u] >> at;
-    let b = weight[block + 2u] >> at;
-    let c = weight[block + 3u] >> at;
-    let first = vec2<u32>(a, b) & vec2<u32>(63u);
-    let second = (vec2<u32>(c, c >> 4u) & vec2<u32>(15u)) | ((vec2<u32>(a, b) >> vec2<u32>(2u)) & vec2<u32>(48u));
+    let s = head.yzw >> vec3<u32>(8u * (j / 8u % 4u));
+    let first = s.xy & vec2<u32>(63u);
+    let second = (vec2<u32>(s.z, s.z >> 4u) & vec2<u32>(15u)) | ((s.xy >> vec2<u32>(2u)) & vec2<u32>(48u));
     let scales = factors * vec2<f32>(select(second, first, j < 32u));
-    let word = weight[block + 4u + 8u * (j / 16u) + j % 8u] >> ((j / 2u) & 4u);
-    let n = (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(15u);
+    let word = weight[block + 1u + 2u * (j / 16u) + j / 4u % 2u][j % 4u] >> ((j / 2u) & 4u);
+    let n = unpack4xU8(word & 0x0f0f0f0fu);
     return scales.x * vec4<f32>(n) - scales.y;
 }

@@ -19,7 +19,6 @@ fn weight4(i: u32) -> vec4<f32> {
     let scale = bitcast<i32>(weight_byte(block + 192u + j / 4u) << 24u) >> 24u;
     let nibbles = weight_word(block + 64u * (j / 32u) + 4u * (j % 16u)) >> ((j / 4u) & 4u);
     let twos = weight_word(block + 128u + 32u * (j / 32u) + 4u * (j % 8u)) >> (2u * (j / 8u % 4u));
-    let word = (nibbles & 0x0f0f0f0fu) | ((twos & 0x03030303u) << 4u);
-    let n = (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(63u);
+    let n = unpack4xU8((nibbles & 0x0f0f0f0fu) | ((twos & 0x03030303u) << 4u));
     return (factor * f32(scale)) * (vec4<f32>(n) - 32.0);
 }
