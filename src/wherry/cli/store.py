@@ -4,12 +4,11 @@ import re
 
 from wherry.engine.catalog import default_cache
 from wherry.errors import InputError
-from wherry.oci.image import MANIFESTS, ImageConfig, Index, Manifest, Platform
+from wherry.oci.image import MANIFESTS, PREFERRED, ImageConfig, Index, Manifest, Platform
 from wherry.oci.reference import Reference
 from wherry.oci.rootfs import Roots
 from wherry.oci.store import Store, StoredImage
 
-_PREFERRED = (Platform("wasi", "wasm"), Platform("wasip1", "wasm"), Platform("linux", "amd64"))
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{6,64})")
 
 
@@ -41,7 +40,7 @@ def open_manifest(store: Store, image: StoredImage, platform: Platform | None = 
     configuration. Raises NotFoundError, FormatError."""
     document = store.document(image.descriptor)
     if isinstance(document, Index):
-        entry = document.choose((platform,) if platform is not None else _PREFERRED)
+        entry = document.choose((platform,) if platform is not None else PREFERRED)
         document = store.document(entry)
         if isinstance(document, Index):
             raise InputError(f"image {image.reference.familiar}: found an index in an index, expected a manifest")

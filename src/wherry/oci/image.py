@@ -63,6 +63,9 @@ class Platform:
         return {name: value for name, value in said.items() if value}
 
 
+PREFERRED = (Platform("wasi", "wasm"), Platform("wasip1", "wasm"), Platform("linux", "amd64"))  # of an index, the first there
+
+
 @dataclass(frozen=True)
 class Descriptor:
     """What lies elsewhere: its media type, digest and `size` in bytes. `urls` are other places that have the same bytes."""

@@ -17,14 +17,13 @@ from wherry.oci.connection import Connection, Patience
 from wherry.oci.digest import Digest
 from wherry.oci.docker_config import Credentials, DockerConfig
 from wherry.oci.download import check_space, download, full_disk_explained
-from wherry.oci.image import Descriptor, ImageConfig, Index, Manifest, Platform
+from wherry.oci.image import PREFERRED, Descriptor, ImageConfig, Index, Manifest, Platform
 from wherry.oci.progress import Progress, unwatched
 from wherry.oci.reference import Reference
 from wherry.oci.registry import Registry, pull_scopes, push_scopes
 from wherry.oci.store import Store
 from wherry.oci.upload import upload
 
-PREFERRED = (Platform("wasi", "wasm"), Platform("wasip1", "wasm"), Platform("linux", "amd64"))
 _MAX_DEPTH = 3  # of indexes in indexes
 _MAX_MANIFESTS = 1024  # of one image
 _MAX_NEIGHBOURS = 8  # repositories of the same registry from which blobs may be mounted
