@@ -297,7 +297,7 @@ class Proxy:
             for name, value in headers.items():
                 upstream.putheader(name, value)
             upstream.endheaders()
-            left = length if fault.reset_request is None else fault.reset_request
+            left = length if fault.reset_request is None else min(length, fault.reset_request)
             while left and (piece := handler.rfile.read(min(left, 1 << 16))):
                 upstream.send(piece)
                 left -= len(piece)

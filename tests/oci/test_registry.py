@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from socketserver import BaseRequestHandler, TCPServer
 from typing import Any
 
 import pytest
@@ -171,6 +173,30 @@ def test_a_registry_with_a_certificate(tmp_path: Path, monkeypatch: pytest.Monke
         push(name, work)
         pull(name, other)
         assert same_blobs(work.store.root, other.store.root)
+
+
+def test_a_proxy_is_asked_for_others_and_not_for_this_machine(
+    tmp_path: Path, registry: DockerRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[bytes] = []
+
+    class Listener(BaseRequestHandler):
+        def handle(self) -> None:
+            heard.append(self.request.recv(1000).split(b"\r\n")[0])
+
+    with TCPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        with pytest.raises(NotFoundError):
+            pull(at(registry, tmp_path), transfers(tmp_path))
+        assert heard == []
+        with pytest.raises(DownloadError):
+            pull(Reference.parse("registry.example/app"), transfers(tmp_path, attempts=1))
+        server.shutdown()
+    assert heard == [b"CONNECT registry.example:443 HTTP/1.1"]
 
 
 # -- patience
