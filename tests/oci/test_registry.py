@@ -134,6 +134,20 @@ def test_a_token_server_without_tls_elsewhere_gets_no_password(tmp_path: Path, r
             pull(at(proxy, tmp_path), transfers(tmp_path, config=logged_in(tmp_path, proxy.host)))
 
 
+def test_a_token_is_not_posted_to_another_host(tmp_path: Path, registry: DockerRegistry) -> None:
+    with Proxy(registry.host).serving() as elsewhere, Proxy(registry.host).serving() as proxy:
+        challenge = {"WWW-Authenticate": f'Bearer realm="http://{proxy.host}/token",service="s"'}
+        away = {"Location": f"http://{elsewhere.host}/token"}
+        proxy.faults = lambda request: (
+            Fault(status=307, headers=away) if request.path.startswith("/token") else Fault(status=401, headers=challenge)
+        )
+        config = tmp_path / "config.json"
+        config.write_text(json.dumps({"auths": {proxy.host: {"identitytoken": "secret"}}}))
+        with pytest.raises(DownloadError, match=r"POST /token: found a redirect to 127\.0\.0\.1, expected none"):
+            pull(at(proxy, tmp_path), transfers(tmp_path, config=DockerConfig(config)))
+        assert proxy.count("POST", "/token") == 1 and elsewhere.requests == []
+
+
 def test_an_upload_to_another_host_goes_without_credentials(tmp_path: Path, guarded: DockerRegistry) -> None:
     with Proxy(guarded.host).serving() as storage, Proxy(guarded.host).serving() as proxy:
         config = logged_in(tmp_path, proxy.host)

@@ -247,10 +247,12 @@ class Connection:
             if response.status_code not in (301, 302, 303, 307, 308) or "Location" not in response.headers:
                 return response
             await response.aclose()
-            if method not in ("GET", "HEAD") and response.status_code not in (307, 308):
-                raise DownloadError(f"{self.registry}: {method} {url.path}: found a redirect ({response.status_code})")
             url = self.target(response.url, response.headers["Location"])
-            if not _same_origin(url, begin):
+            elsewhere = not _same_origin(url, begin)
+            if method not in ("GET", "HEAD") and (elsewhere or response.status_code not in (307, 308)):
+                # A body may hold a token, too.
+                raise DownloadError(f"{self.registry}: {method} {begin.path}: found a redirect to {url.host}, expected none")
+            if elsewhere:
                 headers = {name: value for name, value in headers.items() if name != "Authorization"}
         raise DownloadError(f"{self.registry}: {method} {begin.path}: found more than {_MAX_REDIRECTS} redirects")
 
