@@ -4,6 +4,7 @@ Below the prefix: `runtimes/IDENTITY` (compose.py), `modules` (compiled), and fo
 starts, `ENGINE.json`, the wrapper's settings, and `ENGINE.installed.json`, what was done and the configuration as it was.
 """
 
+import contextlib
 import difflib
 import json
 import os
@@ -114,7 +115,7 @@ def install(engine: Engine, options: Options, say: Say, *, dry_run: bool = False
             ]
         )
         return
-    manifest = _runtime(prefix, say)
+    manifest = current_runtime(prefix, say)
     folder = prefix / "runtimes" / manifest.identity
     (prefix / "modules").mkdir(mode=0o755, exist_ok=True)
     settings = {
@@ -216,8 +217,8 @@ def _stale_specs(folders: tuple[str, ...]) -> list[str]:
     return problems
 
 
-def _runtime(prefix: Path, say: Say) -> Manifest:
-    """The runtime of this host's files, composed where it is not there yet. It appears whole or not at all."""
+def current_runtime(prefix: Path, say: Say) -> Manifest:
+    """The runtime of this host's files in prefix/runtimes/IDENTITY, composed where it is not there yet: whole or not at all."""
     runtimes = prefix / "runtimes"
     runtimes.mkdir(parents=True, exist_ok=True)
     for folder in sorted(runtimes.iterdir()):
@@ -260,7 +261,8 @@ def _prune(prefix: Path) -> list[Path]:
         shutil.rmtree(prefix / "modules", ignore_errors=True)
         for folder in (prefix / "bin", runtimes, prefix):
             if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+                with contextlib.suppress(OSError):  # a mount point, or a folder of the administrator's
+                    folder.rmdir()
     return removed
 
 
