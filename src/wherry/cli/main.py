@@ -10,6 +10,7 @@ from wherry.errors import InputError, WherryError
 
 _COMMANDS = {
     "build": "wherry.cli.build",
+    "chat": "wherry.cli.chat",
     "cdi": "wherry.cli.cdi",
     "convert": "wherry.cli.convert",
     "demo": "wherry.cli.demo",
@@ -64,6 +65,7 @@ def cli() -> None:
       wherry demo                                 a sandboxed guest transcribes a recording
       wherry transcribe talk.mp3                  the text of a recording, on stdout
       wherry transcribe --output-dir out *.mp3    txt, srt, vtt, tsv and json of many
+      wherry chat smollm2-135m-instruct           a conversation with a language model
       wherry run --dir .:/ app.wasm               a guest, next to its models
 
     \b
