@@ -54,8 +54,11 @@ def test_log_lines_arrive_with_their_level(tmp_path: Path) -> None:
     extra = f'{LOG} (data (i32.const 16) "hello")'
     bad = "(call $log (i32.const 2) (i32.const 0) (i32.const 0) (i32.const -16) (i32.const 100))"
     long = "(call $log (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0x7fffffff))"
-    make(tmp_path, command(f"{calls} {bad} {long}", extra=extra), say=lines.append).run()
+    named = "(call $log (i32.const 2) (i32.const 24) (i32.const 8) (i32.const 16) (i32.const 5))"
+    extra += '(data (i32.const 24) "/app.log")'
+    make(tmp_path, command(f"{calls} {bad} {long} {named}", extra=extra), say=lines.append).run()
     levels = ("trace", "debug", "info", "warn", "error", "critical", "6")
     assert lines[:7] == [f"{level}: hello" for level in levels]
     assert lines[7].startswith("wasi:logging: found 100 bytes")
     assert len(lines[8]) < 1 << 17  # its first 64 KiB
+    assert lines[9] == "info: /app.log: hello"

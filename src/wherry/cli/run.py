@@ -160,11 +160,11 @@ def _run(guest: Guest) -> int:
             thread.join(0.2)
         thread.join(_GRACE_SECONDS)
     # Without an outcome it waits where nothing wakes it: for whoever opens the other end of a named pipe.
-    result = outcome[0] if outcome else StoppedError("the guest was left behind, in a call that does not end")
-    if thread.is_alive() or guest.left_work:
+    result = outcome[0] if outcome else GuestError("the guest was left behind, in a call that does not end")
+    if not outcome or guest.left_work:
         # Native code that runs while Python goes would crash: leave without it. Nothing is left to save.
         atexit.register(_leave, 128 + stopped[0] if stopped else GuestError.exit_code)
-    if isinstance(result, StoppedError) and stopped:
+    if stopped and (not outcome or isinstance(result, StoppedError)):
         return 128 + stopped[0]
     if isinstance(result, BaseException):
         raise result

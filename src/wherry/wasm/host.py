@@ -30,7 +30,7 @@ _PREVIEW1 = "wasi_snapshot_preview1"
 _NN = "wasi_ephemeral_nn"
 _LOGGING = "wasi:logging/logging"
 _LEVELS = ("trace", "debug", "info", "warn", "error", "critical")
-_MAX_LOG_BYTES = 1 << 16
+_MAX_LOG_BYTES, _MAX_LOG_CONTEXT = 1 << 16, 256
 _LOG_SIGNATURE = ("i32",) * 5
 _MAX_TABLES, _MAX_TABLE_ELEMENTS = 4, 1 << 18  # of 8 bytes on the host
 
@@ -318,7 +318,9 @@ class Guest:
                 memory = _memory_of(caller)
                 name = _LEVELS[level] if 0 <= level < len(_LEVELS) else str(level)
                 text = memory.read(message, min(length & 0xFFFF_FFFF, _MAX_LOG_BYTES)).decode(errors="replace")
-                self._say(f"{name}: {text}")
+                # A guest may name a stream or a file; all of it goes to the one log, files with their name.
+                where = memory.read(context, min(size & 0xFFFF_FFFF, _MAX_LOG_CONTEXT)).decode(errors="replace")
+                self._say(f"{name}: {text}" if where in ("", "stdout", "stderr") else f"{name}: {where}: {text}")
             except GuestFault as fault:
                 self._say(f"wasi:logging: {fault}")
             except BaseException as error:  # noqa: BLE001 - kept, and raised when the guest has ended
