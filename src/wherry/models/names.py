@@ -41,10 +41,13 @@ def whisper_tensors(checkpoint: Checkpoint) -> tuple[WhisperDims, Tensors]:
     for name, shape in expected.items():
         if name not in tensors:
             raise FormatError(f'{checkpoint.path}: found no tensor for "{name}", expected {list(shape)}')
-        found = tuple(tensors[name].shape)
-        if found != shape:
-            raise FormatError(f'{checkpoint.path}: tensor "{name}": found shape {list(found)}, expected {list(shape)}')
-    return dims, {name: tensors[name] for name in expected}
+        if (held := tuple(tensors[name].shape)) != shape:
+            raise FormatError(f'{checkpoint.path}: tensor "{name}": found shape {list(held)}, expected {list(shape)}')
+    found = {name: tensors[name] for name in expected}
+    for name, tensor in found.items():
+        if name.endswith("positional_embedding") and isinstance(tensor, Quantized):
+            found[name] = tensor.dequantize()  # added to, not multiplied with: no format of weights is read there
+    return dims, found
 
 
 def _dims(checkpoint: Checkpoint, tensors: Tensors) -> WhisperDims:

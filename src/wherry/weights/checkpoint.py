@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from wherry.errors import FormatError, NotFoundError
 from wherry.weights.blocks import Quantized
 
+_IN_FOLDER = ("model.safetensors", "model.safetensors.index.json")  # what Hugging Face calls a model's weights
 _MAX_JSON_BYTES = 16 << 20  # a configuration is a few kilobytes
 
 
@@ -25,12 +26,15 @@ class Checkpoint:
 
 
 def open_checkpoint(path: Path, *, config: Path | None = None) -> Checkpoint:
-    """Open a weight file. `config` is the file beside it that holds the sizes, where the format needs one.
+    """Open a weight file, or a folder as Hugging Face publishes models. `config` is the file with the sizes, where the format
+    needs one; without it the one beside the weights is taken.
 
     Raises NotFoundError where there is no such file, FormatError where it is not one that Wherry reads.
     """
     from wherry.weights import burn, ctranslate2, ggml, gguf, safetensors, torch
 
+    if path.is_dir():
+        path = _in_folder(path)
     if not path.is_file():
         raise NotFoundError(f"{path}: found no such file, expected model weights")
     try:
@@ -47,6 +51,13 @@ def open_checkpoint(path: Path, *, config: Path | None = None) -> Checkpoint:
         "expected a GGUF or safetensors file, a CTranslate2 model.bin, a Burn .mpk or .mpk.gz, a PyTorch .pt or a whisper.cpp "
         "ggml .bin"
     )
+
+
+def _in_folder(folder: Path) -> Path:
+    for name in _IN_FOLDER:
+        if (folder / name).is_file():
+            return folder / name
+    raise NotFoundError(f"{folder}: found a folder without weights, expected {' or '.join(_IN_FOLDER)} in it")
 
 
 def read_json(path: Path) -> dict[str, object]:

@@ -1,10 +1,15 @@
-"""safetensors: OpenAI or Hugging Face names, float32 or float16, and Wherry's q8_0.
+"""safetensors: OpenAI or Hugging Face names, one file or shards with their index, and Wherry's q8_0.
+
+A sharded model is `model-00001-of-0000N.safetensors` and `model.safetensors.index.json`, whose "weight_map" says which tensor
+lies in which file. bfloat16 stays as it lies, as a `Quantized`.
 
 Wherry's q8_0 keeps a matrix as two tensors: NAME (int8, the matrix's shape) and NAME.scales (float16, one a block of 32
 weights of a row). The file's metadata says `wherry.format = q8_0` and `wherry.dims` = the model's sizes as JSON.
 """
 
 import json
+import mmap
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,38 +19,95 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from wherry.errors import FormatError
+from wherry.errors import FormatError, NotFoundError
 from wherry.weights.blocks import BLOCK, Quantized
 from wherry.weights.checkpoint import Checkpoint, read_json
 
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "u1",
+}  # fmt: skip
+_BESIDE = re.compile(r"[\w.+-]{1,200}\.safetensors", re.ASCII)
+_SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}\.safetensors")
 _SCALES = ".scales"
 _TABLE_STEP = 0.035  # of the token table's root mean square
 _ENCODER_SHARE = 0.9  # of a row's blocks share one scale in the encoder
 
 
 def recognises(head: bytes) -> bool:
-    return len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20
+    """A file, or the index of several."""
+    return _is_index(head) or (len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20)
+
+
+def _is_index(head: bytes) -> bool:
+    return head.lstrip()[:1] == b"{"
 
 
 def read(path: Path, config: Path | None = None) -> Checkpoint:
-    """Raises FormatError where the header lies or a tensor is of a type that numpy lacks (bfloat16)."""
-    try:
-        file = safe_open(str(path), framework="numpy")
-        names = list(file.keys())  # type: ignore[no-untyped-call]
-        stored = dict(file.metadata() or {})  # type: ignore[no-untyped-call]
-    except (SafetensorError, OSError, ValueError) as error:
-        raise FormatError(f"{path}: found an unreadable safetensors header ({error}), expected a whole file") from error
-    metadata: dict[str, object] = dict(stored)
-    if "wherry.dims" in stored:
+    """`metadata` has what the file says of itself, "dims" (Wherry's) or "config", the config.json beside it.
+
+    An index, or any shard beside its index, opens the whole. Raises FormatError where a header lies, NotFoundError where a shard
+    is missing; a tensor of a type that neither numpy nor Wherry has is a FormatError when it is asked for.
+    """
+    metadata: dict[str, object] = {}
+    tensors: Mapping[str, NDArray[Any] | Quantized]
+    shard = _SHARD.fullmatch(path.name)
+    index = path.with_name(f"{shard[1]}.safetensors.index.json") if shard else path
+    with path.open("rb") as file:
+        whole = not _is_index(file.read(64))
+    if whole and not (shard and index.is_file()):
+        tensors, stored = _open(path)
+        metadata.update(stored)
+    else:
+        tensors = _open_shards(index)
+    if "wherry.dims" in metadata:
         try:
-            metadata["dims"] = json.loads(stored["wherry.dims"])
+            metadata["dims"] = json.loads(str(metadata["wherry.dims"]))
         except (ValueError, RecursionError) as error:
             raise FormatError(f'{path}: metadata "wherry.dims": found no JSON ({error}), expected an object') from error
     else:
         beside = config or path.with_name("config.json")
         if beside.is_file():
             metadata["config"] = read_json(beside)
-    return Checkpoint(path, "safetensors", _Tensors(path, file, names), metadata)
+    return Checkpoint(path, "safetensors", tensors, metadata)
+
+
+def _open(path: Path) -> tuple["_Tensors", dict[str, str]]:
+    """One file's tensors, and what it says of itself."""
+    try:
+        # The library compares sizes, offsets and the file's length, but has no arrays for bfloat16, and copies the others.
+        with safe_open(str(path), framework="numpy") as file:
+            stored = dict(file.metadata() or {})
+        with path.open("rb") as mapped:
+            data = mmap.mmap(mapped.fileno(), 0, access=mmap.ACCESS_READ)
+        start = 8 + int.from_bytes(data[:8], "little")
+        entries: dict[str, Any] = json.loads(data[8:start])
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: found an unreadable safetensors header ({error}), expected a whole file") from error
+    entries.pop("__metadata__", None)
+    return _Tensors(path, data, start, entries), stored
+
+
+def _open_shards(index: Path) -> "_Shards":
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise FormatError(f'{index}: "weight_map": found none, expected the index of a sharded safetensors model')
+    shards: dict[str, _Tensors] = {}
+    places = {}
+    for name, file in weight_map.items():
+        if not isinstance(file, str) or not _BESIDE.fullmatch(file):
+            raise FormatError(f'{index}: "weight_map": found "{str(file)[:80]}", expected a .safetensors file beside the index')
+        if file not in shards:
+            path = index.with_name(file)
+            if not path.is_file():
+                raise NotFoundError(
+                    f"{path}: found no such file, expected a shard of {index.name}", hint="put all shards into one folder"
+                )
+            shards[file], _ = _open(path)
+        if name not in shards[file]:
+            raise FormatError(f'{index.with_name(file)}: tensor "{name[:80]}": found none, expected it as {index.name} says')
+        places[name] = shards[file]
+    return _Shards(places)
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any] | Quantized], dims: Mapping[str, int], *, format: str = "f16") -> None:
@@ -84,13 +146,18 @@ def _quantize(name: str, x: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.
 
 
 class _Tensors(Mapping[str, NDArray[Any] | Quantized]):
-    """Read on demand; an int8 matrix and its scales come back as one q8_0 tensor."""
+    """Views of the mapped file; an int8 matrix and its scales come back as one q8_0 tensor."""
 
-    def __init__(self, path: Path, file: Any, names: list[str]) -> None:
+    def __init__(self, path: Path, data: mmap.mmap, start: int, entries: dict[str, Any]) -> None:
         self._path = path
-        self._file = file
-        self._stored = set(names)
-        self._names = [n for n in names if not (n.endswith(_SCALES) and n.removesuffix(_SCALES) in self._stored)]
+        self._data = data
+        self._start = start  # of the tensors, in bytes
+        self._entries = entries
+        names = (n for n in entries if not (n.endswith(_SCALES) and n.removesuffix(_SCALES) in entries))
+        self._names = dict.fromkeys(names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -99,24 +166,57 @@ class _Tensors(Mapping[str, NDArray[Any] | Quantized]):
         return len(self._names)
 
     def __getitem__(self, name: str) -> NDArray[Any] | Quantized:
-        if name not in self._stored:
-            raise KeyError(name)
-        try:
-            value: NDArray[Any] = self._file.get_tensor(name)
-            if name + _SCALES not in self._stored:
-                return value
-            scales: NDArray[Any] = self._file.get_tensor(name + _SCALES)
-        except (SafetensorError, TypeError, AttributeError) as error:
+        value = self._view(name)
+        if name + _SCALES not in self._entries:
+            return value
+        scales = self._view(name + _SCALES)
+        if (
+            not (isinstance(value, np.ndarray) and isinstance(scales, np.ndarray))
+            or value.dtype != np.int8
+            or value.ndim != 2
+            or value.shape[1] % BLOCK
+            or scales.shape != (value.shape[0], value.shape[1] // BLOCK)
+        ):
             raise FormatError(
-                f'{self._path}: tensor "{name}": found a type that is not readable ({error}), expected f32, f16 or q8_0',
-                hint="write the weights as float16: model.half().save_pretrained(FOLDER)",
-            ) from error
-        if value.dtype != np.int8 or value.ndim != 2 or scales.shape != (value.shape[0], value.shape[1] // BLOCK):
-            raise FormatError(
-                f'{self._path}: tensor "{name}{_SCALES}": found {scales.dtype} {scales.shape}, expected float16 scales of '
-                f"an int8 matrix, one for each {BLOCK} weights of {value.shape}"
+                f'{self._path}: tensor "{name[:80]}{_SCALES}": found shape {list(scales.shape)}, expected float16 scales of an '
+                f"int8 matrix, one for each {BLOCK} weights of {list(value.shape)}"
             )
         data = np.empty((scales.size, 2 + BLOCK), np.uint8)
         data[:, :2] = scales.astype("<f2").reshape(-1, 1).view(np.uint8)
         data[:, 2:] = value.reshape(-1, BLOCK).view(np.uint8)
         return Quantized("q8_0", tuple(value.shape), data)
+
+    def _view(self, name: str) -> NDArray[Any] | Quantized:
+        entry = self._entries[name]
+        kind, shape, begin = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"][0]
+        if kind not in _DTYPES and kind != "BF16":
+            raise FormatError(
+                f'{self._path}: tensor "{name[:80]}": found type {kind}, expected one of {" ".join(_DTYPES)} BF16',
+                hint="write the weights as bfloat16 or float16: model.half().save_pretrained(FOLDER)",
+            )
+        try:
+            if kind == "BF16":
+                halves = np.ndarray((*shape, 2), np.uint8, self._data, self._start + begin)
+                return Quantized("bf16", shape, halves.reshape(-1, 2))
+            return np.ndarray(shape, _DTYPES[kind], self._data, self._start + begin)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise FormatError(f'{self._path}: tensor "{name[:80]}": found a shape that no array has ({error})') from error
+
+
+class _Shards(Mapping[str, NDArray[Any] | Quantized]):
+    """Each tensor from the file that holds it."""
+
+    def __init__(self, places: dict[str, _Tensors]) -> None:
+        self._places = places
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, name: str) -> NDArray[Any] | Quantized:
+        return self._places[name][name]
