@@ -6,44 +6,67 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import SAMPLE
 from tests.container.engines import WHERRY, Engine, Result, lower_runtime
 from wherry.container.view import guest_folders
+from wherry.engine.catalog import ModelFiles
+from wherry.engine.convert import convert_whisper
 from wherry.errors import NotFoundError
 
 Plain = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory, probe_guest: Path) -> Path:
-    """`wherry build --standalone`, saved."""
+def archive(
+    tmp_path_factory: pytest.TempPathFactory, probe_guest: Path, transcribe_guest: Path, tiny_en_files: ModelFiles
+) -> Path:
+    """Two images of `wherry build --standalone`, saved: a probe, and speech with its model at the root."""
     top = tmp_path_factory.mktemp("standalone")
-    (top / "app/data").mkdir(parents=True)
-    (top / "app/probe.wasm").write_bytes(probe_guest.read_bytes())
-    (top / "app/note").write_text("a note")
-    (top / "app/data/inside").write_text("inside")
-    (top / "app/Dockerfile").write_text(
+    app, talk = top / "app", top / "talk"
+    (app / "data").mkdir(parents=True)
+    talk.mkdir()
+    (app / "probe.wasm").write_bytes(probe_guest.read_bytes())
+    (app / "note").write_text("a note")
+    (app / "data/inside").write_text("inside")
+    (app / "Dockerfile").write_text(
         "FROM scratch\nCOPY probe.wasm note /\nCOPY data /data\nENV A=image\n"
         'ENTRYPOINT ["/probe.wasm"]\nCMD ["show", "from the image"]\n'
     )
+    convert_whisper(tiny_en_files.weights, talk / "tiny_en.safetensors", "q8_0")
+    (talk / "transcribe.wasm").write_bytes(transcribe_guest.read_bytes())
+    (talk / "sample.wav").write_bytes(SAMPLE.read_bytes())
+    (talk / "Dockerfile").write_text(
+        "FROM scratch\nCOPY tiny_en.safetensors tiny_en.cfg tokenizer.json /\nCOPY transcribe.wasm sample.wav /\n"
+        "LABEL wherry.preload=default:Burn:CPU:/tiny_en.safetensors:/tiny_en.cfg:/tokenizer.json:en\n"
+        'ENTRYPOINT ["/transcribe.wasm", "/sample.wav"]\n'
+    )
     environment = {"XDG_CACHE_HOME": str(top / "cache"), "PATH": "/usr/bin:/bin", "HOME": str(top)}
-    for words in (["build", "--standalone", "-t", "alone", top / "app"], ["save", "-o", top / "alone.tar", "alone"]):
+    for words in (
+        ["build", "--standalone", "-t", "alone", app],
+        ["build", "--standalone", "-t", "talk", talk],
+        ["save", "-o", top / "images.tar", "alone", "talk"],
+    ):
         subprocess.run([WHERRY, *words], env=environment, check=True, capture_output=True)
-    return top / "alone.tar"
+    return top / "images.tar"
 
 
 @pytest.fixture(params=["docker20", "docker26", "podman"])
-def plain(request: pytest.FixtureRequest, archive: Path) -> Plain:
-    """`run` of that image without any of the flags that reach our runtime."""
-    engine: Engine = request.getfixturevalue(request.param)
-    engine("load", "-i", archive, check=True)
-    name = ("docker.io/library/" if request.param == "podman" else "") + "alone"
-    platform = ["--platform=linux/amd64"] if request.param == "docker26" else []  # its store has the whole index
+def engine(request: pytest.FixtureRequest, archive: Path) -> Engine:
+    found: Engine = request.getfixturevalue(request.param)
+    found("load", "-i", archive, check=True)
+    return found
 
+
+@pytest.fixture
+def plain(engine: Engine) -> Plain:
+    """`run IMAGE` without any of the flags that reach our runtime."""
+    prefix = engine.images  # of several images in one archive Podman takes docker's names for its own
+    platform = ["--platform=linux/amd64"] if engine.name == "docker26" else []  # its store has the whole index
     # Podman's own default, crun, wants a machine with one version of cgroups.
-    below = ["--runtime", str(lower_runtime())] if request.param == "podman" else []
+    below = ["--runtime", str(lower_runtime())] if engine.name == "podman" else []
 
-    def run(*arguments: str, flags: tuple[str, ...] = ()) -> Result:
-        return engine(*below, "run", "--rm", *platform, *flags, name, *arguments)
+    def run(*arguments: str, image: str = "alone", flags: tuple[str, ...] = ()) -> Result:
+        return engine(*below, "run", "--rm", *platform, *flags, prefix + image, *arguments)
 
     return run
 
@@ -79,6 +102,13 @@ def test_restrictions_and_exit_codes(plain: Plain) -> None:
     assert plain("read", "/note", flags=strict).stdout == "a note"
     assert plain("exit", "42").returncode == 42
     assert plain("trap").returncode == 6
+
+
+@pytest.mark.slow
+def test_speech_without_anything_installed(plain: Plain) -> None:
+    """The model lies at the root and is too large for the guest's view of it: the preload finds it."""
+    result = plain(image="talk")
+    assert "A ferry is a light boat" in result.stdout, result
 
 
 def test_the_view_of_a_root(tmp_path: Path) -> None:

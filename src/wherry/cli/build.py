@@ -19,8 +19,13 @@ from wherry.errors import InputError
     show_default=True,
     help="Of the layers. Docker before version 23 cannot read zstd.",
 )
+@click.option(
+    "--standalone", is_flag=True, help="Let the image for linux/amd64 carry the runtime: it runs where nothing is installed."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print the digest and nothing else.")
-def build(source: Path, tag: str | None, file: Path | None, arguments: tuple[str, ...], compression: str, quiet: bool) -> None:
+def build(
+    source: Path, tag: str | None, file: Path | None, arguments: tuple[str, ...], compression: str, standalone: bool, quiet: bool
+) -> None:
     """Build an image from FOLDER's Dockerfile or wherry.toml.
 
     The image is for wasi/wasm, wasip1/wasm and linux/amd64, over the same layers: `wherry run`, docker, podman and containerd
@@ -38,6 +43,8 @@ def build(source: Path, tag: str | None, file: Path | None, arguments: tuple[str
       wherry build -t localhost:5000/speech:1 -f Dockerfile.tiny --build-arg MODEL=tiny_en .
     """
     from wherry.cli.store import open_store
+    from wherry.container.standalone import bundle
+    from wherry.engine.catalog import default_cache
     from wherry.oci.artifact import build_artifact
     from wherry.oci.build import build as build_image
     from wherry.oci.build import read_recipe
@@ -50,15 +57,16 @@ def build(source: Path, tag: str | None, file: Path | None, arguments: tuple[str
 
     given = dict(_argument(text) for text in arguments)
     if source.suffix == ".wasm":
-        if file is not None or given:
-            raise InputError(f"{source}: found --file or --build-arg, which only an image has")
+        if file is not None or given or standalone:
+            raise InputError(f"{source}: found --file, --build-arg or --standalone, which only an image has")
         reference = Reference.parse(tag) if tag else None
         descriptor = build_artifact(open_store(), source, reference)
     else:
         recipe = read_recipe(source, file, given)
         name = tag or recipe.name
         reference = Reference.parse(name) if name else None
-        descriptor = build_image(recipe, open_store(), reference, compression=Compression(compression), say=say)
+        carried = bundle(default_cache() / "standalone", say) if standalone else None
+        descriptor = build_image(recipe, open_store(), reference, compression=Compression(compression), bundle=carried, say=say)
     if reference is not None:
         say(f"{reference.familiar} is {descriptor.digest}")
     click.echo(str(descriptor.digest))

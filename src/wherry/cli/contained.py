@@ -29,8 +29,12 @@ def main() -> None:
 
 
 def _options(environment: dict[str, str]) -> list[str]:
-    root = layout.ROOT if Path(layout.ROOT).is_dir() else "/"  # a standalone image has no wrapper that mounts it
-    words = ["--dir", f"{root}:/"]
+    if Path(layout.ROOT).is_dir():
+        words = ["--dir", f"{layout.ROOT}:/"]
+    else:  # a standalone image has no wrapper that mounts it
+        from wherry.container.view import guest_folders
+
+        words = [word for folder, name in guest_folders(Path("/")) for word in ("--dir", f"{folder}:{name}")]
     environment.setdefault("PWD", str(Path.cwd()))
     for name, value in environment.items():
         words += ["--env", f"{name}={value}"]

@@ -4,6 +4,7 @@ Nothing that differs from build to build goes in: no time, no host, no user. The
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import Any
@@ -16,12 +17,13 @@ from wherry.oci.fields import to_json
 from wherry.oci.image import OCI_CONFIG, Descriptor, Index, Manifest, Platform
 from wherry.oci.layer import Layer, store_layer
 from wherry.oci.project import read_project
-from wherry.oci.recipe import Recipe
+from wherry.oci.recipe import Bundle, Recipe, Step
 from wherry.oci.reference import Reference
 from wherry.oci.settings import RunSettings
 from wherry.oci.store import Store
 
-PLATFORMS = (Platform("wasi", "wasm"), Platform("wasip1", "wasm"), Platform("linux", "amd64"))
+_LINUX = Platform("linux", "amd64")
+PLATFORMS = (Platform("wasi", "wasm"), Platform("wasip1", "wasm"), _LINUX)
 PROJECT, DOCKERFILE = "wherry.toml", "Dockerfile"
 _EPOCH = "1970-01-01T00:00:00Z"
 _MAX_RECIPE = 1 << 20  # bytes
@@ -62,21 +64,28 @@ def build(
     name: Reference | None,
     *,
     compression: Compression = Compression.GZIP,
-    platforms: Sequence[Platform] = PLATFORMS,
+    bundle: Bundle | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Descriptor:
     """Make the image, name it -> its index. `say` takes a line a layer.
 
+    With a `bundle`, the entry for linux/amd64 carries it and runs the guest by itself: any engine runs it as an ordinary image.
+
     Raises InputError for settings that are none, NotFoundError for an entrypoint that is not in the image.
     """
     settings = _settings(recipe)
-    _check_entrypoint(recipe)
+    guest = _find_guest(recipe)
     with store.hold():
         layers = _store_layers(recipe, store, compression, say)
         manifests = []
-        for platform in platforms:
-            config = to_json(_config(recipe, settings, layers, platform))
-            manifest = Manifest.build(Descriptor.of(OCI_CONFIG, config), [layer.descriptor for layer in layers])
+        for platform in PLATFORMS:
+            mine, below = recipe, list[Layer]()
+            if bundle is not None and platform == _LINUX:
+                mine = _standing_alone(recipe, guest, bundle)
+                below = [store_layer(store, bundle.entries, compression)]
+                say(f"runtime    {below[0].descriptor.size / 1e6:8.2f} MB  for {platform} alone")
+            config = to_json(_config(mine, settings, [*below, *layers], platform))
+            manifest = Manifest.build(Descriptor.of(OCI_CONFIG, config), [layer.descriptor for layer in (*below, *layers)])
             store.put_bytes(config)
             store.put_bytes(manifest.raw)
             manifests.append(Descriptor.of(manifest.media_type, manifest.raw, platform=platform))
@@ -87,6 +96,19 @@ def build(
     return index.descriptor
 
 
+def _standing_alone(recipe: Recipe, guest: PurePosixPath, bundle: Bundle) -> Recipe:
+    """The same image, started by what it carries: the guest's file, its name for itself, its arguments."""
+    name, *arguments = recipe.entrypoint or recipe.cmd
+    entrypoint = (*bundle.command, str(guest), name, *(arguments if recipe.entrypoint else ()))
+    return replace(
+        recipe,
+        steps=(Step("wherry build --standalone", bundle.entries), *recipe.steps),
+        entrypoint=entrypoint,
+        cmd=recipe.cmd if recipe.entrypoint else tuple(arguments),
+        env={**bundle.env, **recipe.env},
+    )
+
+
 def _settings(recipe: Recipe) -> RunSettings:
     try:
         return RunSettings.of_labels(recipe.labels)
@@ -94,18 +116,20 @@ def _settings(recipe: Recipe) -> RunSettings:
         raise InputError(f"{recipe.place}: {error.message}", hint=error.hint) from error
 
 
-def _check_entrypoint(recipe: Recipe) -> None:
+def _find_guest(recipe: Recipe) -> PurePosixPath:
     """All files of the image are known: what it is to start must be one of them."""
     command = (*recipe.entrypoint, *recipe.cmd)
     if not command:
         raise InputError(f"{recipe.place}: found neither ENTRYPOINT nor CMD, expected the guest to start")
-    paths = {PurePosixPath("/" + normpath(folder + "/" + command[0]).lstrip("/")) for folder in ("/", recipe.working_dir)}
-    if not paths & recipe.files:
-        there = sorted(str(path) for path in recipe.files if path.suffix == ".wasm")
-        raise NotFoundError(
-            f'{recipe.place}: entrypoint: found no file "{command[0]}" in the image, expected one of it',
-            hint=f"in the image: {', '.join(there[:5])}" if there else "copy the guest into the image",
-        )
+    for folder in (recipe.working_dir, "/"):
+        path = PurePosixPath("/" + normpath(f"{folder}/{command[0]}" if command[0][0:1] != "/" else command[0]).lstrip("/"))
+        if path in recipe.files:
+            return path
+    there = sorted(str(path) for path in recipe.files if path.suffix == ".wasm")
+    raise NotFoundError(
+        f'{recipe.place}: entrypoint: found no file "{command[0]}" in the image, expected one of it',
+        hint=f"in the image: {', '.join(there[:5])}" if there else "copy the guest into the image",
+    )
 
 
 def _store_layers(recipe: Recipe, store: Store, compression: Compression, say: Callable[[str], None]) -> list[Layer]:

@@ -33,3 +33,12 @@ class Recipe:
     def files(self) -> set[PurePosixPath]:
         """Every path that is no folder."""
         return {entry.path for step in self.steps for entry in step.entries if entry.source or entry.target is not None}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What lets an image run by itself: files below everything else, the command that runs a guest with them, variables."""
+
+    entries: tuple[Entry, ...]
+    command: tuple[str, ...]
+    env: Mapping[str, str]
