@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from tests.cli.test_commands import TEXT, WHERRY, Result, assert_refused, wherry
 from tests.cli.test_docs import shell_lines
 from tests.conftest import ROOT, build_guest
+from tests.oci.registries import DockerRegistry, running
 from wherry.engine.catalog import ModelFiles
 
 PAGE = ROOT / "docs/images.md"
@@ -208,6 +210,37 @@ def test_a_wasm_artifact_is_run_as_it_is(cache: Cache) -> None:
     said = json.loads(cache.wherry("inspect", "tool:1").stdout)
     assert said["artifact"] == "application/vnd.wasm.config.v0+json" and said["digest"] == result.stdout.strip()
     assert cache.wherry("build", "-t", "x", "-f", "y", cache.folder / "files.wasm").returncode == 2
+
+
+def test_an_image_is_fetched_where_the_store_has_none(cache: Cache, tmp_path: Path) -> None:
+    """As `docker run` does: built, pushed, removed, run."""
+    with running(DockerRegistry(tmp_path / "registry")) as registry:
+        name = f"localhost:{registry.port}/team/app:1"
+        digest = cache.build(name=name)
+        assert cache.wherry("push", name).returncode == 0
+        cache.wherry("rm", name)
+        cache.wherry("prune")
+        assert_refused(cache.wherry("run", "--pull", "never", name), 4, name)
+        result = cache.wherry("run", name)
+        assert result.returncode == 0 and result.stdout.splitlines()[1] == "hello", result
+        assert result.stderr.startswith(f"fetching {name}\n")
+        assert json.loads(cache.wherry("inspect", name).stdout)["digest"] == digest
+        assert cache.wherry("run", "--pull", "always", name).stderr.startswith("fetching")
+    assert cache.run(name)[1] == "hello"  # the registry is gone, the image is here
+
+
+@pytest.mark.skipif(os.geteuid() != 0 and not os.environ.get("CI"), reason="a small file system needs root")
+def test_a_full_disk_is_told_with_what_to_do(cache: Cache) -> None:
+    (cache.folder / "large").write_bytes(os.urandom(4 << 20))
+    (cache.folder / "Dockerfile").write_text(DOCKERFILE + "COPY large /large\n")
+    small = cache.top / "small"
+    small.mkdir()
+    words = f"mount -t tmpfs -o size=3m none {small} && exec '{WHERRY}' build -t app '{cache.folder}'"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(small)}
+    command = ["unshare", "-m", "sh", "-c", words]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert result.returncode == 1
+    assert re.search(r"^wherry: .*/images/incoming: No space left on device\nhint: .*wherry prune", result.stderr, re.M), result
 
 
 # -- the store

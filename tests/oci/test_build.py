@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.oci.conftest import program, run
+from tests.oci.conftest import Killable, program, run
 from wherry.errors import InputError, NotFoundError, WherryError
 from wherry.oci import image
 from wherry.oci.build import build, read_recipe
@@ -402,6 +402,65 @@ def test_a_file_that_changes_while_it_is_read(folder: Path, store: Store) -> Non
     with pytest.raises(InputError, match="changed while"):
         build(recipe, Changing(store.root), NAME)
     assert store.images() == []
+
+
+BUILD = """
+from pathlib import Path
+from wherry.oci.archive import load, save
+from wherry.oci.build import build, read_recipe
+from wherry.oci.reference import Reference
+from wherry.oci.store import Store, StoredImage
+from wherry.oci.tarstream import Limits
+def work(top):
+    store, name = Store(top / "images"), Reference.parse("app")
+    descriptor = build(read_recipe(Path(FOLDER), None, {}), store, name)
+    with (top / "saved.tar").open("wb") as file:
+        save(store, [StoredImage(name, descriptor)], file)
+    other = Store(top / "other")
+    with (top / "saved.tar").open("rb") as file:
+        load(other, file, "saved.tar", limits=Limits(reserve=0))
+    (top / "digest").write_text(f"{descriptor.digest} {other.resolve(name).digest}")
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_at_every_step_of_a_build_and_a_load(folder: Path, tmp_path: Path) -> None:
+    """Killed before the first file operation, the second, …: what has a name is whole, and the next try gives the same image."""
+    (folder / "Dockerfile").write_text(FOUR_COPIES)
+    digests = set()
+    with Killable(BUILD.replace("FOLDER", repr(str(folder)))) as process:
+        for step in range(1, 2000):
+            top = tmp_path / f"step{step}"
+            top.mkdir()
+            done = process.work(top, step)
+            for store in (Store(top / "images"), Store(top / "other")):
+                for image_of in store.images():
+                    store.require(image_of.descriptor)
+                for blob_file in (store.root / "blobs").glob("*/*"):
+                    assert hashlib.sha256(blob_file.read_bytes()).hexdigest() == blob_file.name
+            assert process.work(top)
+            digests |= set((top / "digest").read_text().split())
+            assert len(digests) == 1
+            for store in (Store(top / "images"), Store(top / "other")):
+                assert list((store.root / "incoming").iterdir()) == []
+            shutil.rmtree(top)
+            if done:
+                assert step > 150
+                return
+    pytest.fail("it never ended")
+
+
+def test_builds_at_once(folder: Path, tmp_path: Path) -> None:
+    """Six processes build the same image into one store: one image, good."""
+    (folder / "Dockerfile").write_text(FOUR_COPIES)
+    text = BUILD.replace("FOLDER", repr(str(folder))).replace('top / "saved.tar"', 'top / f"{os.getpid()}.tar"')
+    text = text.replace('top / "digest"', 'top / f"{os.getpid()}.digest"') + f"\nimport os\nwork(Path({str(tmp_path)!r}))\n"
+    running = [subprocess.Popen([sys.executable, "-c", text]) for _ in range(6)]
+    assert [process.wait() for process in running] == [0] * 6
+    assert len({digest for path in tmp_path.glob("*.digest") for digest in path.read_text().split()}) == 1
+    store = Store(tmp_path / "images")
+    store.require(store.resolve(NAME))
+    assert store.prune().blobs == 0
 
 
 # -- wherry.toml

@@ -1,5 +1,6 @@
 """`wherry`: errors go to stderr as one line and a hint; the exit code tells their kind."""
 
+import errno
 import importlib
 import os
 import sys
@@ -10,8 +11,8 @@ from wherry.errors import InputError, WherryError
 
 _COMMANDS = {
     "build": "wherry.cli.build",
-    "chat": "wherry.cli.chat",
     "cdi": "wherry.cli.cdi",
+    "chat": "wherry.cli.chat",
     "convert": "wherry.cli.convert",
     "demo": "wherry.cli.demo",
     "doctor": "wherry.cli.doctor",
@@ -67,6 +68,7 @@ def cli() -> None:
       wherry transcribe --output-dir out *.mp3    txt, srt, vtt, tsv and json of many
       wherry chat smollm2-135m-instruct           a conversation with a language model
       wherry run --dir .:/ app.wasm               a guest, next to its models
+      wherry build -t speech . && wherry run speech   the same as one image
 
     \b
     Environment:
@@ -109,7 +111,9 @@ def main() -> None:
         report(InputError(error.format_message(), hint=f"see `{place.command_path} --help`" if place is not None else ""))
         code = error.exit_code
     except OSError as error:  # a full disk, a folder that may not be written: the system's words say it best
-        report(InputError(f"{error.filename or 'system'}: {error.strerror or error}"))
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "`wherry prune` removes what no image needs; XDG_CACHE_HOME moves the cache" if full else ""
+        report(InputError(f"{error.filename or 'system'}: {error.strerror or error}", hint=hint))
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
