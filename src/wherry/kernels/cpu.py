@@ -308,7 +308,8 @@ class CpuOperations(CpuLanguage):
             others = [self._pool.submit(run) for _ in range(self.threads - 1)]
             run()
             for other in others:
-                other.result()
+                if not other.cancel():  # on a busy machine it may not have started yet, and nothing is left to do
+                    other.result()
 
 
 class _Scratch(threading.local):
