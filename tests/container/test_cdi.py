@@ -48,7 +48,7 @@ def make_host(
     def needs(files: list[Path]) -> Closure:
         return Closure(libraries={"libc.so.6": LIBRARY, "libm.so.6": LIBRARY, "libdrm.so.2": LIBRARY})
 
-    return cdi.Host(dev, folder / "sys", (icd,), find, needs)
+    return cdi.Host(dev, folder / "sys", (icd,), (folder / "egl_vendor.d",), find, needs)
 
 
 def device(spec: cdi.Spec, name: str = "webgpu") -> dict[str, Any]:
@@ -100,23 +100,21 @@ def test_nvidias_driver_brings_what_it_opens_by_name(tmp_path: Path) -> None:
     lib = tmp_path / "lib"
     (lib / "libGLX_nvidia.so.0").rename(lib / "libGLX_nvidia.so.580.10")
     (lib / "libGLX_nvidia.so.0").symlink_to("libGLX_nvidia.so.580.10")
-    for part in ("glcore", "glvkspirv", "tls", "gpucomp"):
-        (lib / f"libnvidia-{part}.so.580.10").touch()
-    (lib / "libnvidia-glcore.so.470.1").touch()  # of another version
-    (lib / "libcuda.so.580.10").touch()
+    own = {f"libnvidia-{part}.so.580.10" for part in ("eglcore", "glcore", "glsi", "glvkspirv", "gpucomp", "tls")}
+    others = {"libnvidia-glcore.so.470.1", "libcuda.so.580.10", "libnvidia-rtcore.so.580.10"}
+    for name in {*own, *others, "libEGL_nvidia.so.0", "libEGL.so.1", "libGLdispatch.so.0"}:
+        (lib / name).touch()
+    (tmp_path / "egl_vendor.d").mkdir()
+    for name, library in (("10_nvidia", "libEGL_nvidia.so.0"), ("50_mesa", "libEGL_mesa.so.0")):
+        (tmp_path / f"egl_vendor.d/{name}.json").write_text(json.dumps({"ICD": {"library_path": library}}))
     edits = device(cdi.generate(host))
-    names = {name.rpartition("/")[2] for name in mounted(edits)}
-    assert {"libGLX_nvidia.so.0", "libnvidia-glcore.so.580.10", "libnvidia-gpucomp.so.580.10", "libnvidia-tls.so.580.10"} <= names
-    assert not {"libnvidia-glcore.so.470.1", "libcuda.so.580.10", "libc.so.6"} & names
+    egl = {"libEGL_nvidia.so.0", "libEGL.so.1", "libGLdispatch.so.0"}
+    libraries = {f"lib/{name}" for name in {*own, *egl, "libGLX_nvidia.so.0", "libvulkan.so.1", "libdrm.so.2"}}
+    assert mounted(edits) == {
+        f"/.wherry/gpu/{name}" for name in {*libraries, "icd.d/nvidia_icd.json", "egl_vendor.d/10_nvidia.json"}
+    }
     given = [node["path"] for node in edits["deviceNodes"]]
-    assert given == [
-        "/dev/nvidia-modeset",
-        "/dev/nvidia-uvm",
-        "/dev/nvidia0",
-        "/dev/nvidia1",
-        "/dev/nvidiactl",
-        "/dev/dri/renderD128",
-    ]
+    assert given == ["/dev/nvidia-modeset", "/dev/nvidia0", "/dev/nvidia1", "/dev/nvidiactl", "/dev/dri/renderD128"]
 
 
 def test_a_driver_named_by_its_path_is_mounted_there(tmp_path: Path) -> None:

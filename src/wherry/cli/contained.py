@@ -12,6 +12,8 @@ from pathlib import Path
 
 from wherry.container import layout
 
+# Descriptions of drivers below the driver's folder -> what tells libraries of them: two names of Vulkan's, and glvnd's.
+_DESCRIPTIONS = {"icd.d": ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"), "egl_vendor.d": ("__EGL_VENDOR_LIBRARY_FILENAMES",)}
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -46,11 +48,10 @@ def _options(environment: dict[str, str]) -> list[str]:
 
 def _surroundings() -> None:
     """The driver that was mounted, and the compiled modules: their places are told to libraries by variables."""
-    drivers = sorted(Path(layout.GPU, "icd.d").glob("*.json"))
-    if drivers and "VK_DRIVER_FILES" not in os.environ:
-        files = ":".join(map(str, drivers))
-        os.environ["VK_DRIVER_FILES"] = files
-        os.environ["VK_ICD_FILENAMES"] = files  # the same, for loaders before 1.3.207
+    for folder, variables in _DESCRIPTIONS.items():
+        files = ":".join(map(str, sorted(Path(layout.GPU, folder).glob("*.json"))))
+        for variable in variables if files else ():
+            os.environ.setdefault(variable, files)
     os.environ["XDG_CACHE_HOME"] = layout.CACHE
 
 

@@ -41,9 +41,12 @@ _SPEAK_TO = {
     "xe": ("intel",),
 }
 _CPU = "lvp"
-# NVIDIA's driver opens these by name at run time; they carry its version. ldd cannot see them.
-_NVIDIA = ("allocator", "eglcore", "glcore", "glsi", "glvkspirv", "gpucomp", "nvvm", "nvvm70", "rtcore", "tls")
-_NVIDIA_NODES = re.compile(r"^nvidia(\d+|ctl|-modeset|-uvm|-uvm-tools)$")
+# NVIDIA's driver opens these by name at run time, and ldd cannot see them: parts of its own, which carry its version, and,
+# without a display, glvnd's EGL and through it its own. Found by taking files away from a process on an H200 (580.159).
+_NVIDIA = ("libnvidia-eglcore", "libnvidia-glcore", "libnvidia-glsi", "libnvidia-glvkspirv", "libnvidia-gpucomp", "libnvidia-tls")
+_NVIDIA_EGL = "libEGL_nvidia.so.0"
+_GLVND = ("libEGL.so.1", "libGLdispatch.so.0")
+_NVIDIA_NODES = re.compile(r"^nvidia(\d+|ctl|-modeset)$")
 _OPTIONS = ["ro", "nosuid", "nodev", "rbind"]
 
 
@@ -54,17 +57,23 @@ class Host:
     dev: Path = Path("/dev")
     sys: Path = Path("/sys")
     drivers: tuple[Path, ...] = ()  # folders of Vulkan driver descriptions (icd.d), or such files
+    vendors: tuple[Path, ...] = ()  # the same of EGL vendors (egl_vendor.d)
     find_library: Callable[[str], Path | None] = find_library
     closure: Callable[[list[Path]], Closure] = closure
 
 
 def this_host() -> Host:
-    """The folders in which the Vulkan loader looks, or the files that VK_DRIVER_FILES names in their stead."""
-    named = os.environ.get("VK_DRIVER_FILES") or os.environ.get("VK_ICD_FILENAMES")
-    if named:
-        return Host(drivers=tuple(Path(name) for name in named.split(":") if name))
-    folders = ["/etc", *(os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")]
-    return Host(drivers=tuple(Path(folder) / "vulkan/icd.d" for folder in folders))
+    """Where the Vulkan loader and glvnd look: folders, or the files that VK_DRIVER_FILES and its like name."""
+
+    def places(variables: tuple[str, ...], folders: list[str]) -> tuple[Path, ...]:
+        named = next((os.environ[name] for name in variables if os.environ.get(name)), "")
+        return tuple(Path(name) for name in named.split(":") if name) or tuple(map(Path, folders))
+
+    shared = ["/etc", *(os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")]
+    return Host(
+        drivers=places(("VK_DRIVER_FILES", "VK_ICD_FILENAMES"), [f"{folder}/vulkan/icd.d" for folder in shared]),
+        vendors=places(("__EGL_VENDOR_LIBRARY_FILENAMES",), ["/etc/glvnd/egl_vendor.d", "/usr/share/glvnd/egl_vendor.d"]),
+    )
 
 
 @dataclass(frozen=True)
@@ -130,8 +139,7 @@ def missing_files(spec: dict[str, Any]) -> list[str]:
 def _drivers(host: Host, remarks: list[str]) -> list[Driver]:
     found: dict[str, Driver] = {}
     for place in host.drivers:
-        files = sorted(place.glob("*.json")) if place.is_dir() else [place] if place.is_file() else []
-        for file in files:
+        for file in _descriptions(place):
             named = _library_of(file)
             library = (file.parent / named).resolve() if "/" in named else host.find_library(named)
             if library is None or not library.is_file():
@@ -141,6 +149,10 @@ def _drivers(host: Host, remarks: list[str]) -> list[Driver]:
             elif file.name not in found:
                 found[file.name] = Driver(file, named, library)
     return list(found.values())
+
+
+def _descriptions(place: Path) -> list[Path]:
+    return sorted(place.glob("*.json")) if place.is_dir() else [place] if place.is_file() else []
 
 
 def _library_of(file: Path) -> str:
@@ -193,9 +205,10 @@ def _edits(loader: Path | None, drivers: list[Driver], nodes: list[Path], host: 
         else:
             mounts[f"{layout.GPU}/lib/{driver.named}"] = driver.library
         files.append(driver.library)
-        for extra in _nvidia_parts(driver.library.resolve()) if "nvidia" in driver.library.name else []:
-            mounts[f"{layout.GPU}/lib/{extra.name}"] = extra
-            files.append(extra)
+        if "nvidia" in driver.library.name:
+            for inside, path in _nvidia_parts(driver.library.resolve(), host).items():
+                mounts[f"{layout.GPU}/{inside}"] = path
+                files += [path] if ".so" in inside else []
     needs = host.closure(files)
     if needs.missing:
         name, user = next(iter(needs.missing.items()))
@@ -214,11 +227,19 @@ def _edits(loader: Path | None, drivers: list[Driver], nodes: list[Path], host: 
     return edits
 
 
-def _nvidia_parts(library: Path) -> list[Path]:
-    """libGLX_nvidia.so.550.54 -> libnvidia-glcore.so.550.54 and the others that are there."""
+def _nvidia_parts(library: Path, host: Host) -> dict[str, Path]:
+    """What the driver at libGLX_nvidia.so.580.159 opens by itself, as far as it is there: path below the GPU's folder -> file."""
     version = library.name.partition(".so.")[2]
-    parts = [library.parent / f"libnvidia-{part}.so.{version}" for part in _NVIDIA]
-    return [part for part in parts if version and part.is_file()]
+    parts = {f"lib/{part}.so.{version}": library.parent / f"{part}.so.{version}" for part in _NVIDIA}
+    parts[f"lib/{_NVIDIA_EGL}"] = library.parent / _NVIDIA_EGL
+    for name in _GLVND:
+        if (path := host.find_library(name)) is not None:
+            parts[f"lib/{name}"] = path
+    for place in host.vendors:
+        for file in _descriptions(place):
+            if "nvidia" in _library_of(file):
+                parts.setdefault(f"egl_vendor.d/{file.name}", file)
+    return {inside: path for inside, path in parts.items() if path.is_file()}
 
 
 def _node(path: Path, host: Host) -> dict[str, Any]:
