@@ -14,7 +14,7 @@ from wherry.oci.compression import Compression
 from wherry.oci.context import Context, Ignore
 from wherry.oci.dockerfile import read_dockerfile
 from wherry.oci.fields import to_json
-from wherry.oci.image import OCI_CONFIG, Descriptor, Index, Manifest, Platform
+from wherry.oci.image import OCI_CONFIG, PREFERRED, Descriptor, Index, Manifest, Platform
 from wherry.oci.layer import Layer, store_layer
 from wherry.oci.project import read_project
 from wherry.oci.recipe import Bundle, Recipe, Step
@@ -23,7 +23,6 @@ from wherry.oci.settings import RunSettings
 from wherry.oci.store import Store
 
 _LINUX = Platform("linux", "amd64")
-PLATFORMS = (Platform("wasi", "wasm"), Platform("wasip1", "wasm"), _LINUX)
 PROJECT, DOCKERFILE = "wherry.toml", "Dockerfile"
 _EPOCH = "1970-01-01T00:00:00Z"
 _MAX_RECIPE = 1 << 20  # bytes
@@ -78,7 +77,7 @@ def build(
     with store.hold():
         layers = _store_layers(recipe, store, compression, say)
         manifests = []
-        for platform in PLATFORMS:
+        for platform in PREFERRED:
             mine, below = recipe, list[Layer]()
             if bundle is not None and platform == _LINUX:
                 mine = _standing_alone(recipe, guest, bundle)

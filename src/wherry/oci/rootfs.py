@@ -14,7 +14,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -138,36 +138,37 @@ def chain_ids(diff_ids: Sequence[Digest]) -> list[Digest]:
 
 def _link(source: Path, target: Path) -> None:
     """The tree of `source` again, its files shared."""
-    for entry in os.scandir(source):
-        other = target / entry.name
-        if entry.is_symlink():
-            other.symlink_to(Path(entry.path).readlink())
-        elif entry.is_dir():
-            other.mkdir()
-            _link(Path(entry.path), other)
-        else:
-            other.hardlink_to(entry.path)
+    _repeat(source, target, lambda entry, other: other.hardlink_to(entry.path))
 
 
-def _copy(source: Path, target: Path, copies: dict[int, Path] | None = None) -> None:
-    """The tree of `source` again, to be written to. `copies` are files by inode: two names of one file stay so."""
-    copies = {} if copies is None else copies
-    for entry in os.scandir(source):
-        other = target / entry.name
-        if entry.is_symlink():
-            other.symlink_to(Path(entry.path).readlink())
-        elif entry.is_dir():
-            other.mkdir()
-            _copy(Path(entry.path), other, copies)
-        elif (first := copies.get(entry.inode())) is not None:
+def _copy(source: Path, target: Path) -> None:
+    """The tree of `source` again, to be written to. Two names of one file stay so."""
+    copies: dict[int, Path] = {}  # by inode
+
+    def place(entry: "os.DirEntry[str]", other: Path) -> None:
+        if (first := copies.get(entry.inode())) is not None:
             other.hardlink_to(first)
         elif entry.stat().st_size >= _LARGE and os.geteuid() != 0:
-            other.hardlink_to(
-                entry.path
-            )  # mode 0444: whoever is not root cannot open it for writing, and no guest can change that
+            # Mode 0444: whoever is not root cannot open it for writing, and no guest can change that.
+            other.hardlink_to(entry.path)
         else:
             _copy_file(Path(entry.path), other)
             copies[entry.inode()] = other
+
+    _repeat(source, target, place)
+
+
+def _repeat(source: Path, target: Path, place: "Callable[[os.DirEntry[str], Path], None]") -> None:
+    """Make folders and links as in `source`; `place` makes the files."""
+    for entry in os.scandir(source):
+        other = target / entry.name
+        if entry.is_symlink():
+            other.symlink_to(Path(entry.path).readlink())
+        elif entry.is_dir():
+            other.mkdir()
+            _repeat(Path(entry.path), other, place)
+        else:
+            place(entry, other)
 
 
 def _copy_file(source: Path, target: Path) -> None:
