@@ -13,17 +13,15 @@ import pytest
 from wherry.engine.transcript import TranscribeOptions, TranscriptStream
 from wherry.errors import FormatError, InputError, NotFoundError
 from wherry.guest import config, host, log, nn, speech
-from wherry.guest.fake import FakeHost
+from wherry.guest.fake import SOUND, FakeHost
 from wherry.guest.tensor import Tensor
-
-SOUND = b"RIFF\xff\xff\xff\xff"
 
 
 def test_the_package_needs_only_pythons_own_modules() -> None:
     """It is compiled into the component; numpy alone would not even run there."""
     script = (
         "import sys; before = set(sys.modules)\n"
-        "from wherry.guest import config, fake, host, log, nn, speech\n"
+        "from wherry.guest import client, config, fake, host, log, nn, speech, wsgi\n"
         "print('\\n'.join(sorted({name for name in sys.modules if name not in before})))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -13,6 +13,7 @@ from wherry.engine.transcript import Segment, TranscribeOptions, TranscriptStrea
 from wherry.errors import FormatError, InputError, NotFoundError
 from wherry.guest.tensor import Tensor
 
+SOUND = b"RIFF\x24\0\0\0WAVE"  # enough for this host to take it for a recording
 Compute = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 

@@ -1,5 +1,6 @@
 """The other side: what a host does for an app. Sandbox, `wherry dev` and tests each bring one of their own."""
 
+import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,7 @@ class Host(Protocol):
 
 
 _current: Host | None = None
+_thread = threading.local()
 
 
 @contextmanager
@@ -75,9 +77,19 @@ def use(host: Host) -> Generator[None]:
         _current = before
 
 
+@contextmanager
+def absent() -> Generator[None]:
+    """Within the block, this thread has no host: apps are imported so, inside the sandbox and outside."""
+    _thread.absent = True
+    try:
+        yield
+    finally:
+        _thread.absent = False
+
+
 def current() -> Host:
-    """Raises RuntimeError where there is none: in a script of its own, or while an app is being compiled."""
-    if _current is None:
+    """Raises RuntimeError where there is none: in a script of its own, or while an app is imported."""
+    if _current is None or getattr(_thread, "absent", False):
         raise RuntimeError(
             "found no host, expected one: models and settings are there while a request is handled, not while the app is "
             "imported\n\nhint: run the app with `wherry dev`, or a test within `with host.use(FakeHost()):`"

@@ -1,0 +1,103 @@
+"""`wherry dev`."""
+
+import io
+import tempfile
+import threading
+from pathlib import Path
+
+import click
+
+from wherry.errors import InputError, StoppedError
+
+
+@click.command()
+@click.argument("app", default="app.py", metavar="[APP]")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="[NAME=]MODEL",
+    default=["whisper-tiny.en"],
+    show_default=True,
+    help="A model the app finds, by its short name or a weight file; the first is the default. Repeatable.",
+)
+@click.option("--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME.")
+@click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the app's. Repeatable.")
+@click.option("--host", "address", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("-p", "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any that is free.")
+def dev(
+    app: str,
+    models: tuple[str, ...],
+    device: str,
+    require_gpu: bool,
+    settings: tuple[str, ...],
+    address: str,
+    port: int,
+) -> int:
+    """Run a web app as ordinary Python next to its models, and load it again when a file is saved.
+
+    APP is a Python file, by default app.py; the WSGI app in it is called `app`, or whatever APP.py:NAME says. It imports
+    speech, settings and graphs from `wherry.guest`. This is the way to write an app, not to run one for others: nothing keeps
+    it in a sandbox.
+
+    \b
+    Examples:
+      wherry dev
+      wherry dev app.py --model whisper-base -p 9000
+      wherry dev app.py:application --model mine=weights/model.safetensors --set greeting=hello
+    """
+    from wherry.cli.dev_app import ReloadingApp
+    from wherry.cli.dev_host import EngineHost
+    from wherry.guest import host, log, wsgi
+    from wherry.wasm.http.exchange import Exchange
+    from wherry.wasm.http.server import Served, Server, ServerOptions
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    serving = threading.local()
+
+    def check() -> None:
+        if serving.exchange.gone:
+            raise StoppedError("the client has gone")
+
+    engine = EngineHost(_models(models), device, require_gpu, _settings(settings), say, check)
+    file, _, name = app.partition(":")
+    web = ReloadingApp(Path(file), name or "app", say)
+
+    def answer(exchange: Exchange) -> None:
+        serving.exchange = exchange
+        asked = exchange.request
+        with asked.body.open("rb") if asked.body else io.BytesIO() as body:
+            request = wsgi.Request(asked.method, asked.target, asked.headers, body, asked.size, asked.scheme, asked.client)
+            wsgi.handle(web, request, exchange, threads=True)
+
+    def served(done: Served) -> None:
+        say(f"{done.request.method} {done.request.target} {done.status} {done.seconds:.3f} s")
+
+    with tempfile.TemporaryDirectory(prefix="wherry-") as folder, host.use(engine):
+        log.install()
+        server = Server(answer, ServerOptions(address, port), Path(folder), served)
+        click.echo(f"{server.url}  {file} with {', '.join(engine.models)}; Ctrl-C ends it")
+        server.run()
+    return 0
+
+
+def _models(texts: tuple[str, ...]) -> dict[str, str]:
+    """What the app calls each model -> where it is. A file is called by its stem."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, model = text.rpartition("=")
+        name = name or (Path(model).stem if Path(model).exists() else model)
+        if name in found:
+            raise InputError(f'--model: found the name "{name}" twice, expected each once', hint="NAME=MODEL gives another")
+        found[name] = model
+    return found
+
+
+def _settings(texts: tuple[str, ...]) -> dict[str, str]:
+    for text in texts:
+        if "=" not in text or text.startswith("="):
+            raise InputError(f'--set: found "{text}", expected NAME=VALUE')
+    return dict(text.split("=", 1) for text in texts)
