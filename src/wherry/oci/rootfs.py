@@ -30,6 +30,7 @@ _FICLONE = 0x40049409  # linux/fs.h
 _CANNOT_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM)
 _LARGE = 64 << 20  # bytes
 _UNFINISHED = "new-"
+_MANY = 1000  # files: more are written to the disk all at once, with whatever else waits for that
 _MAX_LAYERS = 127  # as overlayfs has it
 _LAYER_KINDS = (".tar", ".tar+gzip", ".tar+zstd", ".tar.gzip", ".tar.zstd")
 
@@ -111,7 +112,7 @@ class Roots:
             _link(below, root)
             with self._store.open(blob) as stream:
                 unpack_layer(stream, root, diff_id=diff_id, limits=self._limits, place=f"layer {blob}")
-            os.sync()  # a root that is there is whole, also after a power failure
+            _settle(root)
             try:
                 root.rename(path)
             except OSError as error:
@@ -134,6 +135,17 @@ def chain_ids(diff_ids: Sequence[Digest]) -> list[Digest]:
     for diff_id in diff_ids:
         found.append(Digest.of_bytes(f"{found[-1]} {diff_id}".encode()) if found else diff_id)
     return found
+
+
+def _settle(root: Path) -> None:
+    """A root that is there is whole, also after a power failure. What it shares with the chain below is on the disk already."""
+    new = [path for path in root.rglob("*") if not path.is_symlink() and path.is_file() and path.stat().st_nlink == 1]
+    if len(new) > _MANY:
+        os.sync()
+        return
+    for path in new:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _link(source: Path, target: Path) -> None:
