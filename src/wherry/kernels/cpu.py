@@ -35,6 +35,9 @@ _FEW = 3  # rows up to which one matrix-vector product each is faster than a mat
 _FEW_HALVES = 8  # the same for float16 weights, which a matrix product would have to widen first
 _SMALL_WEIGHT = 1 << 18  # elements: BLAS keeps the product with one vector to one thread by itself
 _LARGE_WEIGHT = 1 << 22  # elements: 16 MiB take a millisecond to read, worth waking another thread for
+# The same for float16, which one thread reads nearly as fast as two: for less than 64 MiB, a busy machine loses more by the
+# wait for the other thread than a quiet one gains.
+_LARGE_HALVES = 1 << 25
 _SAFE_EXPONENT = 100.0  # 2^x and a sum of thousands of them are finite in float32
 
 
@@ -165,13 +168,14 @@ class CpuOperations(CpuLanguage):
             out += residual
 
     def multiply_few(self, rows: Array, weight: Weight, out: Array) -> None:
-        """rows (few, k) @ weight (n, k).T -> out (few, n), on all threads: bound by the reading of the weight."""
+        """rows (few, k) @ weight (n, k).T -> out (few, n), on all threads if it is large: bound by the reading of the weight."""
 
         def multiply(start: int, stop: int) -> None:
             for call in self.matvecs(weight[start:stop], rows, out[:, start:stop]):
                 call()
 
-        self._over_rows(multiply, len(weight), max(1, _LARGE_WEIGHT // weight.shape[1]))
+        large = _LARGE_WEIGHT if weight.dtype == np.float32 else _LARGE_HALVES
+        self._over_rows(multiply, len(weight), max(1, large // weight.shape[1]))
 
     def matvec(self, weight: Weight, x: Array, out: Array) -> Call:
         """weight (n, k) @ x (k,) -> out (n,), both contiguous, on the thread that makes the call (see `Compiled`)."""

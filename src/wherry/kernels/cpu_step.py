@@ -86,7 +86,7 @@ class CpuStep:
         self._calls.append(partial(self._ops.append, cache, x, offsets))
 
     def logits(self, x: Array, table: NDArray[Any]) -> Array:
-        """x (B, n) @ table (vocab, n).T -> (B, vocab), on all threads."""
+        """x (B, n) @ table (vocab, n).T -> (B, vocab), on all threads if it is large."""
         out = np.empty((len(x), len(table)), np.float32)
         self._calls.append(partial(self._ops.multiply_few, x, table, out))
         return out
