@@ -112,7 +112,7 @@ class Roots:
             _link(below, root)
             with self._store.open(blob) as stream:
                 unpack_layer(stream, root, diff_id=diff_id, limits=self._limits, place=f"layer {blob}")
-            _settle(root)
+            _settle(root, below)
             try:
                 root.rename(path)
             except OSError as error:
@@ -137,9 +137,11 @@ def chain_ids(diff_ids: Sequence[Digest]) -> list[Digest]:
     return found
 
 
-def _settle(root: Path) -> None:
+def _settle(root: Path, below: Path) -> None:
     """A root that is there is whole, also after a power failure. What it shares with the chain below is on the disk already."""
-    new = [path for path in root.rglob("*") if not path.is_symlink() and path.is_file() and path.stat().st_nlink == 1]
+    there = {path.lstat().st_ino for path in below.rglob("*")}
+    files = (path for path in root.rglob("*") if not path.is_symlink() and path.is_file())
+    new = [path for path in files if path.stat().st_ino not in there]
     if len(new) > _MANY:
         os.sync()
         return
