@@ -83,6 +83,16 @@ def test_what_is_too_large_is_refused_before_it_is_copied(tmp_path: Path, what: 
     assert make(tmp_path, wasm, find_echo, load_graph=lambda *_: Echo(), memory_bytes=_MIB).run() == 7
 
 
+def test_a_result_may_lie_over_an_argument(tmp_path: Path) -> None:
+    """What a call reads, it reads before it writes: the handle lands on the name, and the pieces' count on their record."""
+    load = call("nn_load_by_name", _NAME, 7, _NAME)
+    write = call("fd_write", 1, _IOV, 1, _IOV)
+    extra = f'{records(0)} (data (i32.const {_IOV}) "{words(1024, 5)}")'
+    body = f"(if {load} (then (call $exit (i32.const 1)) unreachable)) (if {write} (then (call $exit (i32.const 2)) unreachable))"
+    wasm = command(f"{body} (call $exit (i32.load (i32.const {_IOV})))", "nn_load_by_name", "fd_write", extra=extra)
+    assert make(tmp_path, wasm, find_echo).run() == 5
+
+
 def test_files_are_counted(tmp_path: Path) -> None:
     """The host has descriptors for everyone: a guest gets 256 of them at a time."""
     (tmp_path / "files").mkdir()

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -133,35 +133,41 @@ def run(
             timeout=timeout or settings.timeout,
         )
         shared = SharedGraphs(load)
-        return _run(Guest(program.module, options, shared.find, load_graph=load_passed, cache=default_cache(), say=say))
+        cache = default_cache()
+        return _run(lambda: Guest(program.module, options, shared.find, load_graph=load_passed, cache=cache, say=say))
 
 
-def _run(guest: Guest) -> int:
-    """Run the guest beside the main thread: only there can Python answer a signal while the guest computes."""
+def _run(make: Callable[[], Guest]) -> int:
+    """Compile and run a guest beside the main thread: only there can Python answer a signal meanwhile."""
+    guests: list[Guest] = []
     outcome: list[int | BaseException] = []
     stopped: list[int] = []  # signals
 
     def work() -> None:
         try:
-            outcome.append(guest.run())
+            guests.append(make())
+            if stopped:
+                guests[0].stop()
+            outcome.append(guests[0].run())
         except BaseException as error:  # noqa: BLE001 - raised again below, in the main thread
             outcome.append(error)
 
     def stop(number: int, frame: object) -> None:
         stopped.append(number)
-        guest.stop(f"stopped by {signal.Signals(number).name}")
+        for guest in guests:
+            guest.stop(f"stopped by {signal.Signals(number).name}")
 
     thread = threading.Thread(target=work, name="guest", daemon=True)
     with contextlib.ExitStack() as stack:
         for number in (signal.SIGINT, signal.SIGTERM):
             stack.callback(signal.signal, number, signal.signal(number, stop))
         thread.start()
-        while thread.is_alive() and not guest.stopping:
+        while thread.is_alive() and not stopped and not any(guest.stopping for guest in guests):
             thread.join(0.2)
         thread.join(_GRACE_SECONDS)
-    # Without an outcome it waits where nothing wakes it: for whoever opens the other end of a named pipe.
+    # Without an outcome it is where nothing wakes it: it compiles, or waits for the other end of a named pipe.
     result = outcome[0] if outcome else GuestError("the guest was left behind, in a call that does not end")
-    if not outcome or guest.left_work:
+    if not outcome or (guests and guests[0].left_work):
         # Native code that runs while Python goes would crash: leave without it. Nothing is left to save.
         atexit.register(_leave, 128 + stopped[0] if stopped else GuestError.exit_code)
     if stopped and (not outcome or isinstance(result, StoppedError)):
