@@ -1,6 +1,7 @@
 """Engines for the tests: started once for all test processes, ended when the last of them is done."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -25,8 +26,8 @@ from wherry.engine.catalog import ModelFiles
 from wherry.engine.convert import convert_whisper
 from wherry.weights.burn_writer import write_burn
 
-STATE = Path(tempfile.gettempdir()) / "wherry-engines"  # sockets want a short path
-PREFIX = STATE / "prefix"
+_TAG = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]  # two checkouts may be tested at once
+STATE = Path(tempfile.gettempdir()) / f"wherry-{_TAG}"  # sockets want a short path
 CDI = STATE / "cdi"
 _END_OF_TEXT = 50256  # of the English vocabulary
 
@@ -135,7 +136,7 @@ def _docker(
     here = packages.unpack(*suite)
     lower = engines.lower_runtime()
     folder = STATE / name
-    namespace = f"wherry-{name}"
+    namespace = f"wherry-{_TAG}-{name}"
     command = [str(here / "usr/bin/docker"), "--host", f"unix://{folder}/docker.sock"]
     engine = Engine(name, command, flags, {"HOME": str(folder), "PATH": "/usr/bin:/bin"}, namespace, device=device)
 
@@ -183,7 +184,7 @@ def podman(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
     require_root()
     packages.install("podman", "netavark", "aardvark-dns", "crun")
     lower = engines.lower_runtime()
-    folder, namespace = STATE / "podman", "wherry-podman"
+    folder, namespace = STATE / "podman", f"wherry-{_TAG}-podman"
     environment = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": str(folder),
@@ -242,7 +243,7 @@ def containerd(archives: list[Path], cdi_spec: Path, tmp_path_factory: pytest.Te
     require_root()
     here = packages.unpack(*packages.DOCKER_26)
     lower = engines.lower_runtime()
-    folder, prefix, namespace = STATE / "containerd", STATE / "prefix-containerd", "wherry-containerd"
+    folder, prefix, namespace = STATE / "containerd", STATE / "prefix-containerd", f"wherry-{_TAG}-containerd"
     socket = folder / "containerd.sock"
     ctr = [str(here / "usr/bin/ctr"), "--address", str(socket)]
 
