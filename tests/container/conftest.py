@@ -28,6 +28,7 @@ from wherry.weights.burn_writer import write_burn
 
 _TAG = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]  # two checkouts may be tested at once
 STATE = Path(tempfile.gettempdir()) / f"wherry-{_TAG}"  # sockets want a short path
+PREFIX = STATE / "prefix"
 CDI = STATE / "cdi"
 _END_OF_TEXT = 50256  # of the English vocabulary
 
@@ -136,6 +137,7 @@ def _docker(
     here = packages.unpack(*suite)
     lower = engines.lower_runtime()
     folder = STATE / name
+    prefix = STATE / "prefix-docker20" if name == "docker20" else PREFIX  # one prefix knows one Docker
     namespace = f"wherry-{_TAG}-{name}"
     command = [str(here / "usr/bin/docker"), "--host", f"unix://{folder}/docker.sock"]
     engine = Engine(name, command, flags, {"HOME": str(folder), "PATH": "/usr/bin:/bin"}, namespace, device=device)
@@ -143,7 +145,7 @@ def _docker(
     def start() -> int:
         shutil.rmtree(folder, ignore_errors=True)
         file = engines.write_docker_config(folder, config)
-        engines.install_runtime("docker", STATE / f"prefix-{name}", file, lower, *more)
+        engines.install_runtime("docker", prefix, file, lower, *more)
         engines.network(namespace)
         programs = [*engines.programs_of(here), lower.parent]
         return engines.spawn(["dockerd", "--config-file", str(file)], folder / "log", programs, namespace)
@@ -153,7 +155,11 @@ def _docker(
         for archive in archives[:2]:
             engine("load", "-i", archive, check=True)
 
-    with shared(name, start, prepare, lambda process: engines.stop(process, namespace)):
+    def end(process: int) -> None:
+        engines.stop(process, namespace)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    with shared(name, start, prepare, end):
         yield engine
 
 
@@ -206,7 +212,7 @@ def podman(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
         (folder / "storage.conf").write_text(
             f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/graph"\n'
         )
-        engines.install_runtime("podman", STATE / "prefix-podman", folder / "containers.conf", lower)
+        engines.install_runtime("podman", PREFIX, folder / "containers.conf", lower)
         engines.network(namespace)
         Path("/var/run/cdi").mkdir(exist_ok=True)
         shutil.copy(cdi_spec / "wherry.json", "/var/run/cdi/wherry-test.json")  # Podman 4.3 looks in fixed places
@@ -222,6 +228,7 @@ def podman(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
         engine("rm", "-fa")
         subprocess.run(["ip", "netns", "del", namespace], check=False, capture_output=True)
         Path("/var/run/cdi/wherry-test.json").unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
     with shared("podman", start, prepare, end):
         yield engine
@@ -243,7 +250,7 @@ def containerd(archives: list[Path], cdi_spec: Path, tmp_path_factory: pytest.Te
     require_root()
     here = packages.unpack(*packages.DOCKER_26)
     lower = engines.lower_runtime()
-    folder, prefix, namespace = STATE / "containerd", STATE / "prefix-containerd", f"wherry-{_TAG}-containerd"
+    folder, prefix, namespace = STATE / "containerd", PREFIX, f"wherry-{_TAG}-containerd"
     socket = folder / "containerd.sock"
     ctr = [str(here / "usr/bin/ctr"), "--address", str(socket)]
 
@@ -267,7 +274,11 @@ def containerd(archives: list[Path], cdi_spec: Path, tmp_path_factory: pytest.Te
             command = [*ctr, "--namespace", "k8s.io", "images", "import", "--all-platforms", str(archive)]
             subprocess.run(command, check=True, capture_output=True, timeout=120)
 
-    with shared("containerd", start, prepare, lambda process: engines.stop(process, namespace)):
+    def end(process: int) -> None:
+        engines.stop(process, namespace)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    with shared("containerd", start, prepare, end):
         yield Containerd(ctr, Cri(socket), prefix / "bin/wherry-containerd", "wherry")
 
 

@@ -14,7 +14,7 @@ import pytest
 import wasmtime
 
 from tests.container import engines
-from tests.container.conftest import STATE, require_root
+from tests.container.conftest import PREFIX
 from tests.container.engines import Engine
 from wherry.container import layout, modules
 from wherry.container.compose import read_manifest
@@ -42,13 +42,9 @@ def opened(path: Path, data: bytes) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the wrapper's settings say of a composed runtime, which the suite's Docker has anyway."""
-    require_root()
-    prefix = STATE / "prefix-docker26"
-    config = tmp_path_factory.mktemp("config") / "podman.conf"
-    engines.install_runtime("podman", prefix, config, engines.lower_runtime())
-    record = json.loads((prefix / "podman.installed.json").read_text())
+def runtime(docker26: Engine) -> dict[str, str]:
+    """What the wrapper's settings say of the composed runtime."""
+    record = json.loads((PREFIX / "docker.installed.json").read_text())
     loader = read_manifest(Path(record["runtime"])).loader
     return {"runtime": record["runtime"], "loader": loader, "lower": str(engines.lower_runtime())}
 
