@@ -160,3 +160,32 @@ def test_variables_and_mounts_of_the_page_are_those_of_the_code() -> None:
         assert name in source, name
     mounts = set(re.findall(r"^\| `(/\.wherry/\w+)`", PAGE, re.MULTILINE))
     assert mounts == {layout.RUNTIME, layout.CACHE, layout.ROOT, layout.GPU}
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "words"),
+    [
+        ("docker26", ["--runtime=nobody"], "unknown or invalid runtime name"),
+        ("docker20", ["--runtime=nobody"], "Unknown runtime specified"),
+        ("docker20", [f"--runtime={engines.NAME}", "--platform=wasi/wasm"], "does not match the specified platform"),
+        (
+            "docker26",
+            [f"--runtime={engines.NAME}", "--device=docker.com/gpu=other"],
+            "unresolvable CDI devices docker.com/gpu=other",
+        ),
+        (
+            "podman",
+            [f"--runtime={engines.NAME}", "--device=docker.com/gpu=other"],
+            "unresolvable CDI devices docker.com/gpu=other",
+        ),
+        ("docker20", [f"--runtime={engines.NAME}", "-e", "CDI_DEVICES=docker.com/gpu=webgpu"], "it is not allowed here"),
+    ],
+)
+def test_what_the_page_says_of_errors_is_what_is_said(
+    request: pytest.FixtureRequest, name: str, flags: list[str], words: str
+) -> None:
+    engine: engines.Engine = request.getfixturevalue(name)
+    result = engine("run", "--rm", *flags, engine.images + "probe", "exit", "0")
+    assert result.returncode != 0
+    assert words in result.stderr
+    assert words.removesuffix("other") in PAGE
