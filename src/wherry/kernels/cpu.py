@@ -54,6 +54,7 @@ class CpuOperations(CpuLanguage):
     def __init__(self, threads: int | None = None, code: Compiled | None = None) -> None:
         """code: with it float16 weights stay as they lie in their file; without, all is numpy and float32."""
         self.threads = threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        self.windows_at_once = 1  # a window keeps all cores busy
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="wherry-cpu")
         self._blas = blas_threads()
         self._code = code

@@ -27,6 +27,7 @@ from wherry.kernels import (
 from wherry.kernels.gpu_language import GpuLanguage
 from wherry.kernels.operations import QuantizedWeight
 
+_WINDOWS = 8  # as many rows as the product of few rows takes
 _PROMPT = 256  # queries up to which a workgroup for each keeps a GPU busy
 
 
@@ -87,6 +88,7 @@ class GpuOperations(GpuLanguage):
         # A driver that computes on the CPU has no workgroup memory to gain from, and pays for every barrier.
         self._tiled = device.info.kind != "cpu"
         self._fused = device.info.limits["max-storage-buffers-per-shader-stage"] >= attend.STORAGE_BUFFERS
+        self.windows_at_once = _WINDOWS if self._tiled else 1  # that it gains by taking together
         self._vectors: dict[tuple[int, ...], tuple[Tensor, tuple[Tensor | None, ...]]] = {}
         self._appended: dict[int, Product] = {}  # by cache: keys and values that the next attention makes and stores
         self._filters: dict[int, tuple[Tensor, Tensor]] = {}
@@ -175,6 +177,8 @@ class GpuOperations(GpuLanguage):
         return select.launch(self.device, self._settled(x), rows)
 
     def logits(self, x: Lazy, table: Tensor) -> Tensor:
+        if not self._tiled:  # so many columns that lanes with several each keep such a driver busy, for one row too
+            return linear.matmul(self.device, self._settled(x), table, tiled=False)
         return self._settled(self.linear(x, table))
 
     # -- what only a device does

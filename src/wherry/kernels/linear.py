@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wherry.kernels.attend import Parts
 
 FEW_ROWS = 8
+_COLS = 8  # of a lane, in `matmul`
 _STAGED = 2048  # numbers of joined rows that a workgroup keeps: 8 KiB
 Launch = Callable[..., Tensor]
 
@@ -38,14 +39,17 @@ def matmul(
     rows = batch * frames
     y = device.empty((batch, frames, cols) if windows else (*x.shape[:-1], cols))
     name = "matmul_tiled" if tiled else "matmul"
+    # Without tiles each lane loads for itself, which costs such a driver more than the arithmetic: many products a load.
+    own: dict[str, Any] = {} if tiled else {"ROWS": min(8, rows), "COLS": _COLS, "LINES": 8 if rows > 8 else 1}
     kernel = device.kernel(
         name,
         source(name, format_of(weight.dtype), "gelu"),
         BIAS=bias is not None,
         GELU=gelu,
         RESIDUAL=residual is not None,
+        **own,
     )
-    tile = (64, 64) if tiled else (64, 32)  # rows, columns of a workgroup
+    tile = (64, 64) if tiled else (own["ROWS"] * own["LINES"], 8 * own["COLS"])  # rows, columns of a workgroup
     device.dispatch(
         kernel,
         (-(-cols // tile[1]), -(-rows // tile[0]), 1),

@@ -1,8 +1,11 @@
 // y = gelu(x @ weight.T + bias) + residual, where gelu, bias and residual are each optional.
-// No workgroup memory and no barriers: each invocation holds 8 rows by 4 columns in registers. For drivers that compute on
+// No workgroup memory and no barriers: each invocation holds ROWS rows by COLS columns. For drivers that compute on
 // the CPU; `matmul_tiled` is for GPUs. Row r of x starts at (r / group) * group_stride4 + (r % group) * row_stride4, so
 // that a convolution reads its overlapping windows in place.
 struct Params { rows: u32, cols: u32, inner4: u32, group: u32, group_stride4: u32, row_stride4: u32 }
+override ROWS: u32 = 8;
+override COLS: u32 = 8;
+override LINES: u32 = 8;                                                  // of a workgroup, ROWS each
 override BIAS: bool = false;
 override GELU: bool = false;
 override RESIDUAL: bool = false;
@@ -34,32 +37,36 @@ fn store(row: u32, col: u32, value: f32) {
     y[row * params.cols + col] = v;
 }
 
-@compute @workgroup_size(8, 8)
+@compute @workgroup_size(8, LINES)
 fn main(@builtin(global_invocation_id) at: vec3<u32>) {
-    let col = 4u * at.x;
-    let row = 8u * at.y;
+    let col = COLS * at.x;
+    let row = ROWS * at.y;
     if (col >= params.cols || row >= params.rows) {
         return;
     }
-//unroll r 8
+//unroll r ROWS
     let x$r = start_of(row + $ru);
-    var sum$r = vec4<f32>(0.0);
+//unroll c COLS
+    var sum$r_$c = 0.0;
+//end c
 //end r
-//unroll c 4
+//unroll c COLS
     let w$c = min(col + $cu, params.cols - 1u) * params.inner4;
 //end c
     for (var k = 0u; k < params.inner4; k++) {
-//unroll c 4
+//unroll c COLS
         let b$c = weight4(w$c + k);
 //end c
-//unroll r 8
+//unroll r ROWS
         let a$r = x[x$r + k];
-        sum$r += vec4<f32>(dot(a$r, b0), dot(a$r, b1), dot(a$r, b2), dot(a$r, b3));
+//unroll c COLS
+        sum$r_$c += dot(a$r, b$c);
+//end c
 //end r
     }
-//unroll r 8
-//unroll c 4
-    store(row + $ru, col + $cu, sum$r[$c]);
+//unroll r ROWS
+//unroll c COLS
+    store(row + $ru, col + $cu, sum$r_$c);
 //end c
 //end r
 }

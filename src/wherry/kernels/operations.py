@@ -26,6 +26,8 @@ class QuantizedWeight(Protocol):
 class Operations(Protocol[Array]):
     """The operations of a device. Not for two threads at once, unless the implementation says so."""
 
+    windows_at_once: int  # of sound that callers have for it at the same time: as many as it gains by taking together
+
     def weight(self, value: NDArray[Any] | QuantizedWeight) -> Array:
         """Place a weight on the device, in the form its products like best."""
         ...
