@@ -165,6 +165,27 @@ def test_a_failed_load_is_tried_again_and_loads_once_then() -> None:
     assert len(loads) == 4 and len(found) == 13 and len({id(graph) for graph in found}) == 1
 
 
+def test_a_graph_that_nobody_asks_for_is_let_go_and_loaded_again() -> None:
+    loads: list[str] = []
+
+    def load(name: str) -> Graph:
+        loads.append(name)
+        return Echo()
+
+    shared = SharedGraphs(load, keep_alive=0.02)
+    held: Graph | None = shared.find("held")
+    for name in ("held", "idle"):
+        shared.find(name)
+    while shared.loaded() != ["held"]:
+        threading.Event().wait(0.01)
+    assert shared.find("held") is held  # a guest holds it: shared, not loaded again
+    held = None
+    while shared.loaded():
+        threading.Event().wait(0.01)
+    shared.find("idle")
+    assert loads == ["held", "idle", "idle"]
+
+
 def test_names_that_are_none_do_not_pile_up() -> None:
     shared = SharedGraphs(find_echo)
     for i in range(100):

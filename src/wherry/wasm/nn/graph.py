@@ -1,6 +1,7 @@
 """What stands behind wasi-nn's handles: graphs, execution contexts, and the protocols of whatever computes them."""
 
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -180,13 +181,20 @@ class Graphs:
 
 
 class SharedGraphs:
-    """Graphs by name for all guests of a process: each is loaded once, by the first that asks."""
+    """Graphs by name for all guests of a process: each is loaded once, by the first that asks.
 
-    def __init__(self, load: Callable[[str], Graph]) -> None:
+    keep_alive: seconds from the last `find` until a graph is let go, None for ever. A guest that holds it keeps it until it
+    is done, and whoever finds it meanwhile shares it.
+    """
+
+    def __init__(self, load: Callable[[str], Graph], keep_alive: float | None = None) -> None:
         self._load = load
+        self._keep_alive = keep_alive
         self._guard = threading.Lock()
         self._loading: dict[str, threading.Lock] = {}
-        self._loaded: dict[str, Graph] = {}
+        self._kept: dict[str, Graph] = {}
+        self._alive: weakref.WeakValueDictionary[str, Graph] = weakref.WeakValueDictionary()
+        self._timers: dict[str, threading.Timer] = {}
 
     def find(self, name: str) -> Graph:
         """Raises NotFoundError for an unknown name, and whatever loading raises; a failed load is tried again."""
@@ -194,15 +202,40 @@ class SharedGraphs:
             with self._guard:
                 turn = self._loading.setdefault(name, threading.Lock())
             with turn:
-                if name in self._loaded:
-                    return self._loaded[name]
+                if (known := self._alive.get(name)) is not None:
+                    self._keep(name, known)
+                    return known
                 with self._guard:
                     if self._loading.get(name) is not turn:
                         continue  # whoever had this turn failed: another one counts now
                 try:
-                    self._loaded[name] = self._load(name)
+                    graph = self._load(name)
                 except WherryError:
                     with self._guard:
                         del self._loading[name]  # names that are none must not pile up
                     raise
-                return self._loaded[name]
+                self._keep(name, graph)
+                return graph
+
+    def loaded(self) -> list[str]:
+        """The names of the graphs that are in memory."""
+        return sorted(self._alive)
+
+    def _keep(self, name: str, graph: Graph) -> None:
+        """From now on, for as long as a graph is kept."""
+        with self._guard:
+            self._kept[name] = self._alive[name] = graph
+            if self._keep_alive is None:
+                return
+            if name in self._timers:
+                self._timers[name].cancel()
+            timer = threading.Timer(self._keep_alive, self._let_go, (name,))
+            timer.args = (name, timer)
+            timer.daemon = True
+            self._timers[name] = timer
+            timer.start()
+
+    def _let_go(self, name: str, timer: threading.Timer) -> None:
+        with self._guard:
+            if self._timers.get(name) is timer:  # not one that came too late to be cancelled
+                del self._timers[name], self._kept[name]
