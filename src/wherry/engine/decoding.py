@@ -43,23 +43,26 @@ def decode_windows(
     network: Network,
     tokenizer: WhisperTokenizer,
     sound: Sound[object],
-    windows: int,
+    initial: Ints,
     options: DecodeOptions,
     random: np.random.Generator,
 ) -> list[Decoded]:
-    """Decode `windows` windows together; `sound` holds as many recordings."""
-    initial = _initial_tokens(tokenizer, options, network.dims.n_text_ctx)
+    """Decode as many windows together as `sound` holds recordings; initial (windows, T), the `initial_tokens` of each.
+
+    They may differ in language and prompt, but not in where <|startoftranscript|> stands.
+    """
+    windows, begin = initial.shape
     group = (options.beam_size if options.temperature == 0 else options.best_of) or 1
     state = network.start(sound, windows * group)
-    tokens = np.tile(np.asarray(initial, np.int32), (windows * group, 1))
-    rules = Rules(tokenizer, len(initial), options.without_timestamps)
+    tokens = np.repeat(initial, group, axis=0)
+    rules = Rules(tokenizer, begin, options.without_timestamps)
     chooser: _Sampler | _Beams
     if options.beam_size is not None and options.temperature == 0:
         chooser = _Beams(options.beam_size, tokenizer.eot, options.patience or 1.0, windows)
     else:
         chooser = _Sampler(options.temperature, tokenizer.eot, random, windows * group)
 
-    sot = initial.index(tokenizer.sot)
+    sot = initial[0].tolist().index(tokenizer.sot)
     if network.on_device and isinstance(chooser, _Sampler):
         found = network.sample(
             sound, tokens, sot, rules.on_device(network.dims.n_vocab), tokenizer.no_speech, options.temperature,
@@ -67,8 +70,8 @@ def decode_windows(
         )  # fmt: skip
         chooser.sums[:] = found.sums
         chosen = np.concatenate([tokens, found.tokens], axis=1)
-        return _results(tokenizer, options, len(initial), chooser.finish(chosen, windows), found.no_speech[::group])
-    first = network.prompt_logits(state, tokens, [sot, len(initial) - 1])  # (rows, 2, vocab)
+        return _results(tokenizer, options, begin, chooser.finish(chosen, windows), found.no_speech[::group])
+    first = network.prompt_logits(state, tokens, [sot, begin - 1])  # (rows, 2, vocab)
     no_speech = _softmax(first[::group, 0])[:, tokenizer.no_speech]
     logits = first[:, 1]
     for _ in range(network.dims.n_text_ctx // 2):
@@ -79,7 +82,7 @@ def decode_windows(
         network.keep(state, origins)
         logits = network.next_logits(state, tokens[:, -1:])
 
-    return _results(tokenizer, options, len(initial), chooser.finish(tokens, windows), no_speech)
+    return _results(tokenizer, options, begin, chooser.finish(tokens, windows), no_speech)
 
 
 def _results(
@@ -269,7 +272,8 @@ class _Beams:
         return results
 
 
-def _initial_tokens(tokenizer: WhisperTokenizer, options: DecodeOptions, n_text_ctx: int) -> list[int]:
+def initial_tokens(tokenizer: WhisperTokenizer, options: DecodeOptions, n_text_ctx: int) -> list[int]:
+    """What a window's text begins with: the end of the text before it, then what is asked for."""
     tokens = list(tokenizer.sot_sequence)
     if options.without_timestamps:
         tokens.append(tokenizer.no_timestamps)

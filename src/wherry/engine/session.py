@@ -13,6 +13,7 @@ from wherry.audio.log_mel import FRAMES_PER_SECOND, N_FRAMES, SAMPLE_RATE, Power
 from wherry.engine.alignment_heads import alignment_heads
 from wherry.engine.decoding import detect_language
 from wherry.engine.network import Network, build_weights
+from wherry.engine.together import Together
 from wherry.engine.transcribe import check_options, stream_mel
 from wherry.engine.transcript import Segment, TranscribeOptions, Transcript, TranscriptStream
 from wherry.engine.turns import Turns
@@ -31,13 +32,22 @@ _PADDING = 30 * SAMPLE_RATE  # silence after the end: the last window is whole
 
 @dataclass(frozen=True)
 class Whisper:
-    """A Whisper model ready to transcribe. Safe for several threads: they take turns, in order, window by window."""
+    """A Whisper model ready to transcribe. Safe for several threads: they take turns, in order, window by window; on a GPU,
+    windows that wait for it together are decoded together.
+    """
 
     name: str
     device: str  # what it runs on, for people
-    network: Network
     tokenizer: WhisperTokenizer
-    turns: Turns
+    together: Together
+
+    @property
+    def network(self) -> Network:
+        return self.together.network
+
+    @property
+    def turns(self) -> Turns:
+        return self.together.turns
 
     @property
     def dims(self) -> WhisperDims:
@@ -88,17 +98,8 @@ class Whisper:
         tokenizer = self.tokenizer.using(language, options.task)
         frames = min(samples // (SAMPLE_RATE // FRAMES_PER_SECOND), len(mel) - N_FRAMES)
 
-        def before_window() -> None:
-            self.turns.pass_on()
-            check()
-
         def segments() -> Generator[Segment]:
-            windows = stream_mel(self.network, tokenizer, mel, frames, options, before_window)
-            while True:
-                with self.turns:
-                    found = next(windows, None)
-                if found is None:
-                    return
+            for found in stream_mel(self.together, tokenizer, mel, frames, options, check):
                 yield from found
 
         return TranscriptStream(tokenizer.language or "en", samples / SAMPLE_RATE, segments())
@@ -201,7 +202,7 @@ def load_whisper(
         return placed[id(tensor)]
 
     network = Network(dims, ops, build_weights(dims, tensors, place), alignment_heads(dims, checkpoint.metadata))
-    return Whisper(_name(dims), description, network, reader, Turns())
+    return Whisper(_name(dims), description, reader, Together(network, Turns(), ops.windows_at_once))
 
 
 def _check_windows(weights: Path, dims: WhisperDims) -> None:

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wherry.audio.log_mel import FRAMES_PER_SECOND, N_FRAMES
-from wherry.engine.decoding import Decoded, DecodeOptions, decode_windows
+from wherry.engine.decoding import Decoded, DecodeOptions, decode_windows, initial_tokens
 from wherry.engine.network import Network
 from wherry.engine.timing import add_word_timestamps
+from wherry.engine.together import Listened, Together
 from wherry.engine.transcript import Segment, TranscribeOptions
 from wherry.errors import InputError
 from wherry.models.whisper import Sound
@@ -42,7 +45,7 @@ def check_options(options: TranscribeOptions) -> None:
 
 
 def stream_mel(
-    network: Network,
+    together: Together,
     tokenizer: WhisperTokenizer,
     mel: Floats,
     content_frames: int,
@@ -51,14 +54,14 @@ def stream_mel(
 ) -> Iterator[list[Segment]]:
     """mel (content_frames + padding, n_mels) -> its segments as they are heard, those of one window or batch at a time.
 
-    `tokenizer` already speaks the language and task. `before_window` is called where nothing is left on the device that the
-    next window needs, and so is whoever takes the segments: what either raises ends the work.
+    `tokenizer` already speaks the language and task. `before_window` is called where nobody has the device, and so is whoever
+    takes the segments: what either raises ends the work.
     """
     start = min(round(options.clip_start * FRAMES_PER_SECOND), content_frames)
     stop = content_frames
     if options.clip_seconds is not None:
         stop = min(stop, start + round(options.clip_seconds * FRAMES_PER_SECOND))
-    work = _Work(network, tokenizer, mel[:stop], options, np.random.default_rng(options.seed), before_window)
+    work = _Work(together, tokenizer, mel[:stop], options, np.random.default_rng(options.seed), before_window)
     prompt = tokenizer.encode(" " + options.initial_prompt.strip()) if options.initial_prompt else []
     count = 0
     for found in work.batched(start, stop, prompt) if options.batch_size > 1 else work.in_turn(start, stop, prompt):
@@ -67,13 +70,27 @@ def stream_mel(
 
 
 @dataclass(frozen=True)
+class _Heard:
+    """What a window gave: its segments, how many frames on the next window starts, and when the last word ended (seconds)."""
+
+    result: Decoded
+    segments: list[Segment]
+    advance: int
+    last_speech: float
+
+
+@dataclass(frozen=True)
 class _Work:
-    network: Network
+    together: Together
     tokenizer: WhisperTokenizer
     mel: Floats  # (frames, n_mels), up to where the transcript stops
     options: TranscribeOptions
     random: np.random.Generator
     before_window: Callable[[], None]
+
+    @property
+    def network(self) -> Network:
+        return self.together.network
 
     def in_turn(self, start: int, stop: int, prompt: list[int]) -> Iterator[list[Segment]]:
         """Each window starts where the speech of the one before ended, and reads its text."""
@@ -84,26 +101,32 @@ class _Work:
         while seek < stop:
             self.before_window()
             frames = min(N_FRAMES, stop - seek)
-            sound = self.network.listen(self._window(seek, frames)[None])
-            result = self._with_fallback(sound, 1, [history[reset_at:]])[0]
-            if self._silent(result):
-                seek += frames
-                continue
-            found, advance = self._segments(result, seek, frames)
-            if self.options.word_timestamps:
-                found = add_word_timestamps(self.network, self.tokenizer, found, sound, frames, last_speech)
-                ends = [word.end for segment in found for word in segment.words]
-                whole = _ends_in_single_timestamp(result.tokens, self.tokenizer.timestamp_begin)
-                if not whole and ends and ends[-1] > seek / FRAMES_PER_SECOND:
-                    advance = round(ends[-1] * FRAMES_PER_SECOND) - seek
-                if ends:
-                    last_speech = ends[-1]
-            found = [_without_nothing(segment) for segment in found]
-            yield found
-            history.extend(token for segment in found for token in segment.tokens)
-            if not self.options.condition_on_previous_text or result.temperature > 0.5:
-                reset_at = len(history)
-            seek += max(advance, 1)
+            read = history[reset_at:]
+            then = partial(self._heard, read, seek, frames, last_speech)
+            first = self._decode_options(self.options.temperature[0], read)
+            heard: _Heard = self.together.hear(self._window(seek, frames), self.tokenizer, first, self.random, then)
+            if heard.segments:
+                yield heard.segments
+                history.extend(token for segment in heard.segments for token in segment.tokens)
+                if not self.options.condition_on_previous_text or heard.result.temperature > 0.5:
+                    reset_at = len(history)
+            last_speech = heard.last_speech
+            seek += max(heard.advance, 1)
+
+    def _heard(self, prompt: list[int], seek: int, frames: int, last_speech: float, listened: Listened, first: Decoded) -> _Heard:
+        """The whole window, after its first decoding; whoever calls has the device."""
+        result = self._with_fallback(listened, [first], prompt)[0]
+        if self._silent(result):
+            return _Heard(result, [], frames, last_speech)
+        found, advance = self._segments(result, seek, frames)
+        if self.options.word_timestamps:
+            found = add_word_timestamps(self.network, self.tokenizer, found, listened(), frames, last_speech)
+            ends = [word.end for segment in found for word in segment.words]
+            whole = _ends_in_single_timestamp(result.tokens, self.tokenizer.timestamp_begin)
+            if not whole and ends and ends[-1] > seek / FRAMES_PER_SECOND:
+                advance = round(ends[-1] * FRAMES_PER_SECOND) - seek
+            last_speech = ends[-1] if ends else last_speech
+        return _Heard(result, [_without_nothing(segment) for segment in found], advance, last_speech)
 
     def batched(self, start: int, stop: int, prompt: list[int]) -> Iterator[list[Segment]]:
         """Windows cut at pauses and decoded together, none reading another's text."""
@@ -111,48 +134,60 @@ class _Work:
         last_speech = 0.0
         for at in range(0, len(spans), self.options.batch_size):
             self.before_window()
-            batch = spans[at : at + self.options.batch_size]
-            sound = self.network.listen(np.stack([self._window(seek, frames) for seek, frames in batch]))
-            results = self._with_fallback(sound, len(batch), [prompt] * len(batch))
-            heard: list[Segment] = []
-            for row, ((seek, frames), result) in enumerate(zip(batch, results, strict=True)):
-                if self._silent(result):
-                    continue
-                found, _ = self._segments(result, seek, frames)
-                if self.options.word_timestamps:
-                    alone = self.network.recordings(sound, [row])
-                    found = add_word_timestamps(self.network, self.tokenizer, found, alone, frames, last_speech)
-                    last_speech = max([last_speech, *(segment.end for segment in found)])
-                heard.extend(_without_nothing(segment) for segment in found)
-            yield heard  # all at once: the batch lies on the device until its last row is timed
+            with self.together.turns:
+                heard = self._batch(spans[at : at + self.options.batch_size], prompt, last_speech)
+            last_speech = max([last_speech, *(segment.end for segment in heard)])
+            yield heard
+
+    def _batch(self, spans: list[tuple[int, int]], prompt: list[int], last_speech: float) -> list[Segment]:
+        sound = self.network.listen(np.stack([self._window(seek, frames) for seek, frames in spans]))
+        first = self._decode(sound, len(spans), self._decode_options(self.options.temperature[0], prompt))
+        results = self._with_fallback(lambda: sound, first, prompt)
+        heard: list[Segment] = []
+        for row, ((seek, frames), result) in enumerate(zip(spans, results, strict=True)):
+            if self._silent(result):
+                continue
+            found, _ = self._segments(result, seek, frames)
+            if self.options.word_timestamps:
+                alone = self.network.recordings(sound, [row])
+                found = add_word_timestamps(self.network, self.tokenizer, found, alone, frames, last_speech)
+                last_speech = max([last_speech, *(segment.end for segment in found)])
+            heard.extend(_without_nothing(segment) for segment in found)
+        return heard
 
     def _window(self, seek: int, frames: int) -> Floats:
         window = np.zeros((N_FRAMES, self.mel.shape[1]), np.float32)
         window[:frames] = self.mel[seek : seek + frames]
         return window
 
-    def _with_fallback(self, sound: Sound[object], windows: int, prompts: list[list[int]]) -> list[Decoded]:
-        """Decode at the first temperature; windows that fail a threshold are tried again at the next ones."""
+    def _decode_options(self, temperature: float, prompt: list[int]) -> DecodeOptions:
         options = self.options
-        results: dict[int, Decoded] = {}
-        pending = list(range(windows))
-        for temperature in options.temperature:
-            chosen = DecodeOptions(
-                temperature,
-                beam_size=options.beam_size if temperature == 0 else None,
-                best_of=options.best_of if temperature > 0 else None,
-                patience=options.patience if temperature == 0 else None,
-                length_penalty=options.length_penalty,
-                prompt=tuple(prompts[pending[0]]),
-                without_timestamps=options.without_timestamps,
-            )
-            part = sound if len(pending) == windows else self.network.recordings(sound, pending)
-            decoded = decode_windows(self.network, self.tokenizer, part, len(pending), chosen, self.random)
-            results.update(zip(pending, decoded, strict=True))
-            pending = [window for window in pending if self._failed(results[window])]
+        return DecodeOptions(
+            temperature,
+            beam_size=options.beam_size if temperature == 0 else None,
+            best_of=options.best_of if temperature > 0 else None,
+            patience=options.patience if temperature == 0 else None,
+            length_penalty=options.length_penalty,
+            prompt=tuple(prompt),
+            without_timestamps=options.without_timestamps,
+        )
+
+    def _decode(self, sound: Sound[Any], windows: int, options: DecodeOptions) -> list[Decoded]:
+        initial = np.asarray([initial_tokens(self.tokenizer, options, self.network.dims.n_text_ctx)] * windows, np.int32)
+        return decode_windows(self.network, self.tokenizer, sound, initial, options, self.random)
+
+    def _with_fallback(self, listened: Listened, first: list[Decoded], prompt: list[int]) -> list[Decoded]:
+        """The results of the first temperature; windows that fail a threshold are tried again at the next ones."""
+        results = dict(enumerate(first))
+        for temperature in self.options.temperature[1:]:
+            pending = [window for window, result in results.items() if self._failed(result)]
             if not pending:
                 break
-        return [results[window] for window in range(windows)]
+            sound = listened()
+            part = sound if len(pending) == len(first) else self.network.recordings(sound, pending)
+            decoded = self._decode(part, len(pending), self._decode_options(temperature, prompt))
+            results.update(zip(pending, decoded, strict=True))
+        return [results[window] for window in range(len(first))]
 
     def _failed(self, result: Decoded) -> bool:
         options = self.options
