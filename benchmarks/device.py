@@ -10,13 +10,19 @@ import sys
 import time
 import wave
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wherry.audio.log_mel import N_FRAMES, log_mel, log_mel_stream
 from wherry.engine.catalog import default_cache, find_model
-from wherry.engine.session import load_whisper
+from wherry.engine.session import Whisper, load_whisper
+from wherry.engine.together import Together
+
+_CALLERS = 16
 
 
 def median_ms(work: Callable[[], object], times: int) -> float:
@@ -26,6 +32,22 @@ def median_ms(work: Callable[[], object], times: int) -> float:
         work()
         spent.append(time.perf_counter() - start)
     return statistics.median(spent) * 1e3
+
+
+def callers_ms(whisper: Whisper, samples: NDArray[np.float32], most: int) -> float:
+    """Milliseconds a transcript when many callers want one at once, and `most` of their windows are decoded together."""
+    shared = replace(whisper, together=Together(whisper.network, whisper.turns, most))
+
+    def all_at_once(times: int) -> float:
+        start = time.perf_counter()
+        with ThreadPoolExecutor(_CALLERS) as pool:
+            texts = set(pool.map(lambda _: shared.transcribe(samples).text, range(times)))
+        if texts != {whisper.transcribe(samples).text}:
+            print(f"{most} at once: other texts than alone: {texts}", file=sys.stderr)
+        return (time.perf_counter() - start) / times * 1e3
+
+    all_at_once(2 * _CALLERS)  # records what each size of batch needs
+    return statistics.median(all_at_once(2 * _CALLERS) for _ in range(3))
 
 
 def main() -> None:
@@ -49,6 +71,8 @@ def main() -> None:
             spent, said = transformers_ms(files, samples, 5)
             mine = median_ms(lambda: whisper.transcribe(samples), 5)
             print(f"transformers {statistics.median(spent):8.2f} ms (median of 5), Wherry {mine:8.2f} ms; theirs: {said[:60]}")
+    for most in (1, 2, 4, 8):
+        print(f"{_CALLERS} callers, {most} windows together {callers_ms(whisper, samples, most):8.2f} ms a transcript")
     mel = log_mel(samples, whisper.dims.n_mels)[:N_FRAMES]
     window = np.zeros((1, N_FRAMES, whisper.dims.n_mels), np.float32)
     window[0, : len(mel)] = mel
