@@ -24,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "wasm/http": {"wasm"},
     "wasm/nn": {"wasm"},
     "wasm/nn/backend": {"wasm", "engine", "audio"},
+    "wasm/nn/ggml": {"wasm", "engine", "text"},
     "oci": set(),
     "guest": {"engine"},  # the plain data of a transcript; tests/guest says of what the rest consists
     "container": {"oci", "wasm"},

@@ -5,7 +5,9 @@ WherryError
 │   ├── FormatError     a file is truncated, lies about itself or is not supported 400  invalid encoding   3
 │   ├── UnsupportedError   a call that exists, but not for this kind of model      400  unsupported        2
 │   └── TooLargeError   more than a limit allows                                   413  too large          3
+│       └── PromptTooLongError   a prompt leaves no room in the context            413  prompt too long    3
 ├── NotFoundError       a file, model, graph or device that does not exist         404  not found          4
+│   └── ModelNotFoundError   a model's file that a guest named itself              404  model not found    4
 ├── DeviceError         the adapter is missing, lost, or refuses                   503  runtime error      5
 │   ├── OutOfMemoryError   a buffer does not fit on the device                     507  too large          5
 │   └── KernelError     a shader does not compile or fails on the device           500  runtime error      5
@@ -21,6 +23,7 @@ from typing import ClassVar
 
 # Errno values of wasi_ephemeral_nn (wasm/nn/wasi_ephemeral_nn.witx).
 _INVALID_ARGUMENT, _INVALID_ENCODING, _RUNTIME_ERROR, _UNSUPPORTED, _TOO_LARGE, _NOT_FOUND = 1, 2, 5, 6, 7, 8
+_PROMPT_TOO_LONG, _MODEL_NOT_FOUND = 102, 103
 
 
 class WherryError(Exception):
@@ -55,8 +58,16 @@ class TooLargeError(InputError):
     http_status, nn_errno, exit_code = 413, _TOO_LARGE, 3
 
 
+class PromptTooLongError(TooLargeError):
+    nn_errno = _PROMPT_TOO_LONG
+
+
 class NotFoundError(WherryError):
     http_status, nn_errno, exit_code = 404, _NOT_FOUND, 4
+
+
+class ModelNotFoundError(NotFoundError):
+    nn_errno = _MODEL_NOT_FOUND
 
 
 class DeviceError(WherryError):

@@ -24,7 +24,7 @@ from wherry.models.names import whisper_tensors
 from wherry.wasm.host import Guest, GuestOptions, Mount
 from wherry.wasm.nn import core, preload
 from wherry.wasm.nn.backend import BurnSpeech, WhisperSpeech, load_bytes
-from wherry.wasm.nn.graph import Graph, Graphs, SharedGraphs, Tensor
+from wherry.wasm.nn.graph import Ending, Graph, Graphs, SharedGraphs, Tensor
 from wherry.wasm.nn.preload import GuestPaths
 from wherry.weights import open_checkpoint
 
@@ -69,6 +69,9 @@ def test_our_numbers_are_the_contracts() -> None:
     assert errors.UnsupportedError.nn_errno == errno["unsupported_operation"]
     assert errors.TooLargeError.nn_errno == errors.OutOfMemoryError.nn_errno == errno["too_large"]
     assert errors.NotFoundError.nn_errno == errno["not_found"]
+    assert errors.PromptTooLongError.nn_errno == errno["prompt_too_long"]
+    assert errors.ModelNotFoundError.nn_errno == errno["model_not_found"]
+    assert {core._ENDINGS[Ending.SEQUENCE], core._ENDINGS[Ending.CONTEXT]} == {errno["end_of_sequence"], errno["context_full"]}
 
 
 # -- handles

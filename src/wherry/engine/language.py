@@ -109,6 +109,16 @@ class Language:
                 found.append(self._logits(self._step(text, list(tokens[start : start + _CHUNK]))))
         return np.concatenate(found)
 
+    def embed(self, tokens: Sequence[int]) -> Floats:
+        """tokens (T,) -> what the network makes of the last one (state,), of length 1: a vector for the whole text."""
+        text = self._start()
+        for start in range(0, len(tokens), _CHUNK):
+            with self.turns:
+                hidden = self._step(text, list(tokens[start : start + _CHUNK]))
+        with self.turns:
+            vector = np.asarray(self.ops.numpy(hidden), np.float32)[-1]
+        return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
+
     def _start(self) -> _Text:
         dims = self.model.dims
         shape = (1, self.context, dims.n_kv_head * dims.head_width)

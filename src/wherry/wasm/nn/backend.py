@@ -1,4 +1,4 @@
-"""Preloaded graphs to the engine: the conventions of WasmEdge's Burn and Whisper plugins."""
+"""Preloaded graphs to the engine: the conventions of WasmEdge's Burn and Whisper plugins; those of GGML are `ggml.py`."""
 
 import io
 import json
@@ -12,9 +12,11 @@ import numpy as np
 
 from wherry.audio.decode import decode_audio
 from wherry.audio.log_mel import SAMPLE_RATE
+from wherry.engine.language import load_language
 from wherry.engine.session import Whisper, load_whisper
 from wherry.engine.transcript import TranscribeOptions
-from wherry.errors import FormatError, InputError, NotFoundError, TooLargeError, UnsupportedError
+from wherry.errors import FormatError, InputError, ModelNotFoundError, NotFoundError, TooLargeError, UnsupportedError
+from wherry.wasm.nn.ggml import GgmlText, context_of
 from wherry.wasm.nn.graph import Graph, Tensor
 from wherry.wasm.nn.preload import ENCODINGS, TARGETS, Preload, Resolve
 from wherry.wasm.stop import Check
@@ -22,6 +24,7 @@ from wherry.wasm.stop import Check
 Say = Callable[[str], None]
 _F32 = 1
 _MAX_SECONDS = 3 * 3600.0  # of sound in one call: 700 MB of samples on the host
+_GGUF = b"GGUF"
 _BY_PATH = b"preload:"  # a builder that names a file instead of being one
 
 
@@ -90,24 +93,27 @@ def load_graph(preloads: Mapping[str, Preload], name: str, resolve: Resolve, dev
         files = [resolve(path) for path in preload.paths]
         vocabulary = files[1] if len(files) > 1 else None
         return WhisperSpeech(load_whisper(files[0], tokenizer=vocabulary, device=place, require_gpu=require_gpu, say=say), say)
+    if preload.encoding == "ggml":
+        return GgmlText(load_language(resolve(preload.paths[0]), device=place, require_gpu=require_gpu, say=say), say)
     raise FormatError(
-        f'preload "{name}": found encoding {preload.encoding}, expected burn or whisper: Wherry has no engine for it yet'
+        f'preload "{name}": found encoding {preload.encoding}, expected burn, whisper or ggml: Wherry has no engine for it'
     )
 
 
 def load_bytes(
     builders: Sequence[bytes], encoding: int, target: int, resolve: Resolve, device: str, require_gpu: bool, say: Say
 ) -> Graph:
-    """A graph of what a guest passes: builder 0 a whisper.cpp file or `preload:PATH`, builder 1 its JSON configuration.
+    """A graph of what a guest passes: builder 0 a GGUF or whisper.cpp file or `preload:PATH`, builder 1 its JSON configuration.
 
     `resolve` finds the path among the guest's own files. Raises UnsupportedError for Burn, whose plugin has no such call
-    either, FormatError for an encoding without an engine and for bytes that are no model.
+    either, FormatError for an encoding without an engine and for bytes that are no model, ModelNotFoundError for a path.
     """
     if encoding == ENCODINGS["burn"]:
         raise UnsupportedError("load: found Burn's encoding, expected load_by_name", hint="name the model with --nn-preload")
-    if encoding not in (ENCODINGS["whisper"], ENCODINGS["autodetect"]):
+    if encoding not in (ENCODINGS["whisper"], ENCODINGS["ggml"], ENCODINGS["autodetect"]):
         raise FormatError(
-            f"load: found encoding {encoding}, expected {ENCODINGS['whisper']} (Whisper): Wherry has no engine for it"
+            f"load: found encoding {encoding}, expected {ENCODINGS['ggml']} (GGML) or {ENCODINGS['whisper']} (Whisper)",
+            hint="Wherry has no engine for others",
         )
     if len(builders) > 2:
         raise InputError(f"load: found {len(builders)} builders, expected a model, and perhaps its configuration")
@@ -115,12 +121,32 @@ def load_bytes(
     model, *config = builders
     with tempfile.TemporaryDirectory(prefix="wherry-", ignore_cleanup_errors=True) as folder:  # the mapping outlives the name
         if model.startswith(_BY_PATH):
-            path = resolve(model.removeprefix(_BY_PATH).rstrip(b"\0").decode(errors="replace"))
+            path = _named_by_guest(model.removeprefix(_BY_PATH).rstrip(b"\0").decode(errors="replace"), encoding, resolve)
         else:
             path = Path(folder) / "model"
             path.write_bytes(model)
-        speech = WhisperSpeech(load_whisper(path, device=place, require_gpu=require_gpu, say=say), say)
-    return speech.configured(config[0]) if config else speech
+        graph: Graph
+        if encoding == ENCODINGS["ggml"] or (encoding == ENCODINGS["autodetect"] and _begins(path, _GGUF)):
+            context = context_of(config[0]) if config else None
+            graph = GgmlText(load_language(path, device=place, context=context, require_gpu=require_gpu, say=say), say)
+        else:
+            graph = WhisperSpeech(load_whisper(path, device=place, require_gpu=require_gpu, say=say), say)
+    return graph.configured(config[0]) if config else graph
+
+
+def _named_by_guest(path: str, encoding: int, resolve: Resolve) -> Path:
+    """GGML has an errno of its own for a file that is not there."""
+    try:
+        return resolve(path)
+    except NotFoundError as error:
+        if encoding != ENCODINGS["ggml"]:
+            raise
+        raise ModelNotFoundError(error.message, hint=error.hint) from error
+
+
+def _begins(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
 
 
 _KEYS = {

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from wherry.errors import FormatError, InputError, TooLargeError, UnsupportedError, WherryError
+from wherry.errors import FormatError, InputError, TooLargeError, WherryError
 from wherry.wasm.memory import GuestFault, GuestMemory
-from wherry.wasm.nn.graph import Graphs, Tensor
+from wherry.wasm.nn.graph import Ending, Graphs, Tensor
 from wherry.wasm.nn.preload import ENCODINGS, TARGETS
 from wherry.wasm.stop import Check
 
 SUCCESS, MISSING_MEMORY, RUNTIME_ERROR = 0, 3, 5
+_ENDINGS = {None: SUCCESS, Ending.SEQUENCE: 100, Ending.CONTEXT: 101}
 TENSOR_TYPES = {"f16": 0, "f32": 1, "f64": 2, "u8": 3, "i32": 4, "i64": 5}
 _MAX_NAME = 4096
 _MAX_CONFIG = 1 << 20
@@ -110,21 +111,19 @@ class CoreNN:
         return self._aside(compute)
 
     def _get_output(self, memory: GuestMemory, context: int, index: int, buffer: int, size: int, out: int) -> int:
-        data = self._graphs.output(context, index)
-        memory.set_u32(out, len(data))  # also when it does not fit, so that the guest can try again
-        if len(data) > size:
-            raise TooLargeError(f"output {index}: found a buffer of {size} bytes, expected {len(data)}")
-        memory.write(buffer, data)
-        return SUCCESS
+        return _pass_on(memory, self._graphs.output(context, index), f"output {index}", buffer, size, out)
 
     def _compute_single(self, memory: GuestMemory, context: int) -> int:
-        raise _no_streaming()
+        return self._aside(lambda check: _ENDINGS[self._graphs.compute_single(context, check)])
 
     def _get_output_single(self, memory: GuestMemory, context: int, index: int, buffer: int, size: int, out: int) -> int:
-        raise _no_streaming()
+        if index:
+            raise InputError(f"get_output_single: found output {index}, expected 0")
+        return _pass_on(memory, self._graphs.piece(context), "the newest piece", buffer, size, out)
 
     def _fini_single(self, memory: GuestMemory, context: int) -> int:
-        raise _no_streaming()
+        self._graphs.end_single(context)
+        return SUCCESS
 
     def _unload(self, memory: GuestMemory, graph: int) -> int:
         self._graphs.unload(graph)
@@ -144,5 +143,9 @@ def _name(memory: GuestMemory, pointer: int, length: int) -> str:
         raise InputError("graph name: found bytes that are not UTF-8, expected a name") from error
 
 
-def _no_streaming() -> UnsupportedError:
-    return UnsupportedError("expected compute and get_output: no graph of this guest gives its output piece by piece")
+def _pass_on(memory: GuestMemory, data: bytes, what: str, buffer: int, size: int, out: int) -> int:
+    memory.set_u32(out, len(data))  # also when it does not fit, so that the guest can try again
+    if len(data) > size:
+        raise TooLargeError(f"{what}: found a buffer of {size} bytes, expected {len(data)}")
+    memory.write(buffer, data)
+    return SUCCESS

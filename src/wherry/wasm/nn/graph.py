@@ -4,7 +4,8 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from enum import Enum
+from typing import Protocol, runtime_checkable
 
 from wherry.errors import InputError, TooLargeError, UnsupportedError, WherryError
 from wherry.wasm.stop import Check
@@ -39,6 +40,41 @@ class Graph(Protocol):
         ...
 
 
+class Ending(Enum):
+    """Why an answer has no further piece: it is at its end, or the model's context is full."""
+
+    SEQUENCE = "end of sequence"
+    CONTEXT = "context full"
+
+
+class Pieces(Protocol):
+    """An answer that comes piece by piece."""
+
+    @property
+    def piece(self) -> bytes:
+        """The newest."""
+        ...
+
+    def step(self, check: Check) -> Ending | None:
+        """Make one piece more -> None, or why there is none. Raises WherryError."""
+        ...
+
+    def outputs(self) -> dict[int, bytes]:
+        """By index, of all pieces so far."""
+        ...
+
+    def close(self) -> None:
+        """End the work."""
+        ...
+
+
+@runtime_checkable
+class PieceGraph(Graph, Protocol):
+    """A graph that can give its output piece by piece."""
+
+    def stream(self, inputs: dict[int, Tensor]) -> Pieces: ...
+
+
 # Builders (the bytes of each), encoding and target by wasi-nn's numbers -> a graph. Raises WherryError.
 LoadGraph = Callable[[Sequence[bytes], int, int], Graph]
 
@@ -54,6 +90,7 @@ class _Context:
     model: _Model
     inputs: dict[int, Tensor] = field(default_factory=dict)
     outputs: dict[int, bytes] = field(default_factory=dict)
+    pieces: Pieces | None = None  # of the answer that `compute_single` makes
 
     @property
     def held(self) -> int:
@@ -117,6 +154,7 @@ class Graphs:
 
     def close_context(self, context: int) -> None:
         held = self._context(context)
+        self.end_single(context)
         self._tensor_bytes -= held.held
         del self._contexts[context]
         self._release(held.model)
@@ -141,8 +179,36 @@ class Graphs:
     def compute(self, context: int, check: Check) -> None:
         """Each compute replaces the last output, so one context serves request after request."""
         held = self._context(context)
+        self.end_single(context)
         held.outputs = {}
         held.outputs = held.model.graph.compute(dict(held.inputs), check)
+
+    def compute_single(self, context: int, check: Check) -> Ending | None:
+        """One piece more of an answer, which the first call begins -> None, or why there is none."""
+        held = self._context(context)
+        if held.pieces is None:
+            graph = held.model.graph
+            if not isinstance(graph, PieceGraph):
+                raise UnsupportedError("compute_single: found a graph that gives its output whole, expected compute")
+            held.outputs = {}
+            held.pieces = graph.stream(dict(held.inputs))
+        ending = held.pieces.step(check)
+        held.outputs = held.pieces.outputs()
+        return ending
+
+    def piece(self, context: int) -> bytes:
+        """The newest piece of `compute_single`."""
+        held = self._context(context)
+        if held.pieces is None:
+            raise InputError("get_output_single: found no answer in the making, expected compute_single before it")
+        return held.pieces.piece
+
+    def end_single(self, context: int) -> None:
+        """Forget the answer in the making, if there is one; its outputs stay."""
+        held = self._context(context)
+        if held.pieces is not None:
+            held.pieces.close()
+            held.pieces = None
 
     def output(self, context: int, index: int) -> bytes:
         held = self._context(context)

@@ -32,7 +32,7 @@ def parse_preload(text: str) -> Preload:
         raise InputError(f'preload: found "{text}", expected NAME:ENCODING:TARGET:PATH[:PATH…]')
     name, encoding, target = parts[0], parts[1].lower(), parts[2].lower()
     if encoding not in ENCODINGS:
-        raise InputError(f'preload "{name}": encoding: found "{parts[1]}", expected Burn or Whisper')
+        raise InputError(f'preload "{name}": encoding: found "{parts[1]}", expected Burn, Whisper or GGML')
     if target not in TARGETS:
         raise InputError(f'preload "{name}": target: found "{parts[2]}", expected CPU, GPU or AUTO')
     rest = tuple(parts[3:])

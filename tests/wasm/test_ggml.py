@@ -1,0 +1,244 @@
+"""Language models as WasmEdge's guests ask for them: a C guest with the same imports, SmolLM2, and float32's tokens."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT, build_guest
+from tests.references.llm_prompts import PROMPTS
+from wherry.engine.catalog import default_cache, find_model
+from wherry.engine.language import Language, load_language
+from wherry.errors import FormatError, InputError, ModelNotFoundError, PromptTooLongError, StoppedError, UnsupportedError
+from wherry.wasm.host import Guest, GuestOptions, Mount
+from wherry.wasm.nn.backend import load_bytes, load_graph
+from wherry.wasm.nn.ggml import GgmlText
+from wherry.wasm.nn.graph import Ending, Tensor
+from wherry.wasm.nn.preload import parse_preloads
+
+# Made by tests/references/llm_logits.py: float32 on the same weights.
+_FIXTURE = np.load(ROOT / "tests/fixtures/llm_logits.npz")
+GREEDY = '{"temp": 0, "n-predict": 12}'
+
+
+@pytest.fixture(scope="module")
+def language() -> Language:
+    return load_language(find_model("smollm2-135m-instruct", default_cache()).weights, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def guest() -> Path:
+    return build_guest(ROOT / "tests/guests/llm.c")
+
+
+Ask = Callable[..., str]
+
+
+@pytest.fixture
+def log() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def ask(language: Language, guest: Path, tmp_path: Path, log: list[str]) -> Ask:
+    """What the guest prints."""
+
+    def ask(*argv: str) -> str:
+        (tmp_path / "guest").mkdir(exist_ok=True)
+        out = tmp_path / "out"
+        options = GuestOptions(argv=["llm", *argv], mounts=[Mount(tmp_path / "guest", "/")], stdout_file=out, inherit_stdio=False)
+        graph = GgmlText(language, log.append)
+
+        def find(name: str) -> GgmlText:
+            if name != "default":
+                raise UnsupportedError(f"{name}: expected default")
+            return graph
+
+        def load(builders: Any, encoding: int, target: int) -> Any:
+            def resolve(path: str) -> Path:
+                raise ModelNotFoundError(f"{path}: found no such file")
+
+            return load_bytes(builders, encoding, target, resolve, "cpu", False, log.append)
+
+        assert Guest(guest, options, find, load_graph=load, say=log.append).run() == 0
+        return out.read_text()
+
+    return ask
+
+
+def text_of(language: Language, name: str, count: int) -> str:
+    return language.vocabulary.decode(_FIXTURE[f"{name}.greedy"][:count].tolist())
+
+
+def prompt_of(language: Language, name: str) -> str:
+    return language.vocabulary.decode(PROMPTS[name])
+
+
+def usage(printed: str) -> tuple[int, int]:
+    found = json.loads(re.findall(r"\[(\{[^\]]*\})\]", printed)[-1])
+    assert found.keys() == {"input_tokens", "output_tokens", "llama_build_number", "llama_commit"}
+    return found["input_tokens"], found["output_tokens"]
+
+
+def test_whole_answers_are_float32s(ask: Ask, language: Language) -> None:
+    printed = ask("whole", prompt_of(language, "ferry"), GREEDY)
+    assert printed.startswith(f"[{text_of(language, 'ferry', 12)}][")
+    assert usage(printed) == (len(PROMPTS["ferry"]), 12)
+    assert printed.endswith("<compute: 1>")  # of a context that is gone
+
+
+def test_pieces_join_to_the_same_answer_and_end_with_100(ask: Ask, language: Language) -> None:
+    printed = ask("pieces", prompt_of(language, "ferry"), GREEDY)
+    said, _, rest = printed.partition("<compute_single: 100>")
+    assert said.count("|") == 12
+    assert said.replace("|", "") == text_of(language, "ferry", 12)
+    assert usage(rest) == (len(PROMPTS["ferry"]), 12)
+
+
+def test_one_context_serves_again_and_again(ask: Ask, language: Language) -> None:
+    """An answer left off, inputs set twice, metadata that counts from the next compute on, pieces after a whole answer."""
+    count, ferry = prompt_of(language, "count"), prompt_of(language, "ferry")
+    printed = ask("again", ferry, GREEDY, count)
+    first, last = text_of(language, "ferry", 3), text_of(language, "count", 3)
+    pattern = r"\|.*\|.*\[\{.*?\}\]<get_output_single: 1>\[(.*?)\]\[\{.*?\}\]\[(.*?)\]\[\{.*?\}\]\|(.*?)<compute_single: 100>"
+    found = re.match(pattern, printed, re.DOTALL)
+    assert found, printed
+    assert (found[1], found[2], found[3].replace("|", "")) == (first, first, last)
+
+
+def test_a_full_context_is_101_and_a_prompt_that_leaves_no_room_102(ask: Ask, language: Language) -> None:
+    room = len(PROMPTS["count"]) + 4
+    config = f'{{"temp": 0, "ctx-size": {room}, "ignore-eos": true}}'
+    printed = ask("pieces", prompt_of(language, "count"), config)
+    assert "<compute_single: 101>" in printed
+    assert usage(printed) == (room - 4, 4)
+    short = config.replace(str(room), str(room - 1))
+    assert "<compute: 102>" in ask("whole", prompt_of(language, "count"), short)
+    assert "<compute_single: 102>" in ask("pieces", prompt_of(language, "count"), short)
+
+
+def test_handles_and_names_that_are_none(ask: Ask, language: Language) -> None:
+    printed = ask("unload", prompt_of(language, "ferry"), GREEDY)
+    assert text_of(language, "ferry", 12) in printed  # the context kept the model
+    assert "<unload: 1><init_execution_context: 1>" in printed
+    assert "<load: 103>" in ask("load", "preload:/nobody.gguf")
+    assert "<load: 2>" in ask("load", "GGUF that is none")
+    assert "<load_by_name: 6>" in ask("unknown", "")
+
+
+def test_a_vector_is_what_the_network_makes_of_the_last_token(language: Language) -> None:
+    """The logits are the vector's products with the table: float32's logits tell which vector it must be."""
+    graph = GgmlText(language, print)
+    found = json.loads(graph.compute(inputs(prompt_of(language, "ferry"), '{"embedding": true}'), nothing)[0])
+    vector = np.asarray(found["embedding"], np.float32)
+    assert found["n_embedding"] == len(vector) == language.model.dims.n_state
+    assert float(np.linalg.norm(vector)) == pytest.approx(1, abs=1e-5)
+    logits = np.asarray(language.ops.numpy(language.ops.logits(language.ops.array(vector[None]), language.weights.tokens)))[
+        0, ::16
+    ]
+    expected = _FIXTURE["ferry.logits"]
+    scale = float(logits @ expected) / float(logits @ logits)
+    assert np.abs(scale * logits - expected).max() < 2e-3 * np.abs(expected).max()
+
+
+def test_keys_that_are_not_honoured_are_named_once(ask: Ask, log: list[str], language: Language) -> None:
+    config = '{"temp": 0, "n-predict": 1, "mirostat": 2, "use_mmap": true, "grammar": "root ::= \\"a\\""}'
+    ask("again", prompt_of(language, "count"), config)
+    assert sorted(line for line in log if "not honoured" in line) == [
+        "wasi-nn ggml: not honoured: grammar",
+        "wasi-nn ggml: not honoured: mirostat",
+    ]
+
+
+def test_the_answer_ends_before_a_reverse_prompt(language: Language) -> None:
+    whole = text_of(language, "count", 12)
+    stop = whole[7:11]
+    config = json.dumps({"temp": 0, "n-predict": 12, "reverse-prompt": stop})
+    pieces = GgmlText(language, print).stream(inputs(prompt_of(language, "count"), config))
+    while pieces.step(nothing) is None:
+        pass
+    assert pieces.outputs()[0].decode() == whole[: whole.index(stop)]
+
+
+def test_the_same_seed_gives_the_same_answer(language: Language) -> None:
+    graph = GgmlText(language, print)
+    config = '{"temp": 1.0, "n-predict": 8, "seed": %d}'
+    one, again, other = (graph.compute(inputs("Once upon a time", config % seed), nothing)[0] for seed in (5, 5, 6))
+    assert one == again != other
+
+
+def test_a_stop_ends_an_answer_at_the_next_token(language: Language) -> None:
+    calls: list[int] = []
+
+    def check() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise StoppedError("enough")
+
+    with pytest.raises(StoppedError):
+        GgmlText(language, print).compute(inputs("Once upon a time", GREEDY), check)
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("[1]", "JSON list"),
+        ("{", "no JSON"),
+        ('{"temp": "hot"}', "temp: found"),
+        ('{"n-predict": 1.5}', "n-predict: found"),
+        ('{"n-predict": true}', "n-predict: found"),
+        ('{"top-p": 7}', "top_p: found"),
+        ('{"temp": 1e999}', "temp: found"),
+    ],
+)
+def test_configurations_that_cannot_be_are_refused(language: Language, config: str, message: str) -> None:
+    graph = GgmlText(language, print)
+    with pytest.raises(InputError, match=message):
+        graph.configured(config.encode())
+    with pytest.raises(InputError, match=message):
+        graph.compute(inputs("a", config), nothing)
+
+
+def test_prompts_that_cannot_be_are_refused(language: Language) -> None:
+    graph = GgmlText(language, print)
+    with pytest.raises(InputError, match="input 0: found none"):
+        graph.compute({}, nothing)
+    with pytest.raises(InputError, match="not UTF-8"):
+        graph.compute({0: Tensor((1,), 3, b"\xff")}, nothing)
+    with pytest.raises(PromptTooLongError, match="expected at most"):
+        graph.compute(inputs("word " * 5000, GREEDY), nothing)
+    with pytest.raises(FormatError):
+        load_bytes([b"GGUF", b"{}"], 5, 0, Path, "cpu", False, print)
+
+
+def test_a_preload_names_a_gguf_file() -> None:
+    """Colons belong to the path."""
+    file = find_model("smollm2-135m-instruct", default_cache()).weights
+    asked: list[str] = []
+
+    def resolve(path: str) -> Path:
+        asked.append(path)
+        return file
+
+    graph = load_graph(parse_preloads(["default:GGML:CPU:/models/a:b.gguf"]), "default", resolve, "auto", False, print)
+    assert isinstance(graph, GgmlText)
+    assert asked == ["/models/a:b.gguf"]
+
+
+def test_nothing_is_said_where_nothing_is_asked_for(language: Language) -> None:
+    pieces = GgmlText(language, print).stream(inputs("a", '{"n-predict": 0}'))
+    assert pieces.step(nothing) is Ending.SEQUENCE
+    assert pieces.outputs()[0] == b""
+
+
+def inputs(prompt: str, config: str) -> dict[int, Tensor]:
+    return {index: Tensor((len(text),), 3, text.encode()) for index, text in enumerate((prompt, config))}
+
+
+def nothing() -> None:
+    pass
