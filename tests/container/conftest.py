@@ -188,7 +188,7 @@ def docker20(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
 def podman(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
     """Debian 12's Podman 4.3, as root, with storage and settings of its own."""
     require_root()
-    packages.install("podman", "netavark", "aardvark-dns", "crun")
+    packages.install("podman", "netavark", "aardvark-dns", "crun", "catatonit")
     lower = engines.lower_runtime()
     folder, namespace = STATE / "podman", f"wherry-{_TAG}-podman"
     environment = {

@@ -140,7 +140,7 @@ def test_every_command_of_the_page_runs(title: str, first: str, last: str, home:
     require_root()
     suite = packages.unpack(*(packages.DOCKER_20 if title == "Docker 20.10" else packages.DOCKER_26))
     if title == "Podman":
-        packages.install("podman", "netavark", "aardvark-dns", "crun")
+        packages.install("podman", "netavark", "aardvark-dns", "crun", "catatonit")
         folder = tmp_path / "etc/containers/containers.conf.d"
         folder.mkdir(parents=True)
         (folder / "machine.conf").write_text(
@@ -167,7 +167,11 @@ def test_variables_and_mounts_of_the_page_are_those_of_the_code() -> None:
     [
         ("docker26", ["--runtime=nobody"], "unknown or invalid runtime name"),
         ("docker20", ["--runtime=nobody"], "Unknown runtime specified"),
-        ("docker20", [f"--runtime={engines.NAME}", "--platform=wasi/wasm"], "does not match the specified platform"),
+        (  # where it may, it asks the registry first
+            "docker20",
+            [f"--runtime={engines.NAME}", "--platform=wasi/wasm", "--pull=never"],
+            "does not match the specified platform",
+        ),
         (
             "docker26",
             [f"--runtime={engines.NAME}", "--device=docker.com/gpu=other"],

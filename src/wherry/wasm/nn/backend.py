@@ -86,15 +86,17 @@ def load_graph(preloads: Mapping[str, Preload], name: str, resolve: Resolve, dev
     preload = preloads[name]
     place = "cpu" if preload.target == "cpu" else device
     if preload.encoding == "burn":
-        weights, config, tokenizer = map(resolve, preload.paths)
+        weights, config, tokenizer = preload.found or map(resolve, preload.paths)
         whisper = load_whisper(weights, config=config, tokenizer=tokenizer, device=place, require_gpu=require_gpu, say=say)
         return BurnSpeech(whisper, TranscribeOptions(language=preload.options[0] if preload.options else None))
     if preload.encoding == "whisper":
         files = [resolve(path) for path in preload.paths]
-        vocabulary = files[1] if len(files) > 1 else None
-        return WhisperSpeech(load_whisper(files[0], tokenizer=vocabulary, device=place, require_gpu=require_gpu, say=say), say)
+        weights, config, tokenizer = preload.found or (files[0], None, files[1] if len(files) > 1 else None)
+        whisper = load_whisper(weights, config=config, tokenizer=tokenizer, device=place, require_gpu=require_gpu, say=say)
+        return WhisperSpeech(whisper, say)
     if preload.encoding == "ggml":
-        return GgmlText(load_language(resolve(preload.paths[0]), device=place, require_gpu=require_gpu, say=say), say)
+        file = preload.found[0] if preload.found else resolve(preload.paths[0])
+        return GgmlText(load_language(file, device=place, require_gpu=require_gpu, say=say), say)
     raise FormatError(
         f'preload "{name}": found encoding {preload.encoding}, expected burn, whisper or ggml: Wherry has no engine for it'
     )

@@ -1,6 +1,10 @@
-"""`NAME:ENCODING:TARGET:PATH[:PATH…]`: which graphs a guest finds by name."""
+"""`NAME:ENCODING:TARGET:PATH[:PATH…]`: which graphs a guest finds by name.
+
+In place of the paths there may be `oci://IMAGE`, a model in a registry; Burn's language may follow an image with a tag or digest.
+"""
 
 import posixpath
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +16,25 @@ ENCODINGS = {
     "neuralspeed": 7, "burn": 8, "whisper": 9, "mlx": 10, "piper": 11, "chattts": 12, "openvinogenai": 13, "bitnet": 14,
 }  # fmt: skip
 TARGETS = {"cpu": 0, "gpu": 1, "tpu": 2, "auto": 3}
+_ADDRESS = "oci://"
+_WITH_LANGUAGE = re.compile(r"(.+[^/:]+(?::[^/:@]+|@sha256:[0-9a-f]{64})):([^/:@]*)")
 
 
 @dataclass(frozen=True)
 class Preload:
-    """One graph by name. `paths` are the guest's, `options` what follows them (Burn's language)."""
+    """One graph by name. `paths` are the guest's, `options` what follows them (Burn's language).
+
+    address    oci://IMAGE: there are no paths
+    found      its weights, configuration and tokenizer on the host, where an address was fetched
+    """
 
     name: str
     encoding: str
     target: str
     paths: tuple[str, ...]
     options: tuple[str, ...] = ()
+    address: str | None = None
+    found: tuple[Path, Path | None, Path | None] | None = None
 
 
 def parse_preload(text: str) -> Preload:
@@ -36,6 +48,10 @@ def parse_preload(text: str) -> Preload:
     if target not in TARGETS:
         raise InputError(f'preload "{name}": target: found "{parts[2]}", expected CPU, GPU or AUTO')
     rest = tuple(parts[3:])
+    if (address := ":".join(rest)).startswith(_ADDRESS):
+        if encoding == "burn" and (split := _WITH_LANGUAGE.fullmatch(address)):
+            return Preload(name, encoding, target, (), (split[2],), split[1])
+        return Preload(name, encoding, target, (), (), address)
     if encoding == "burn":
         if len(rest) not in (3, 4):
             raise InputError(

@@ -1,0 +1,211 @@
+"""A guest from the words of a command line: what `wherry run` does, and the first process of a container.
+
+A container waits for what is imported here: no command line's library, and the rest where it is needed.
+"""
+
+import atexit
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wherry.errors import GuestError, InputError, StoppedError
+from wherry.wasm.host import Guest, GuestOptions, Mount
+
+if TYPE_CHECKING:
+    from wherry.wasm.nn.preload import Preload
+
+ANY_GPU = "docker.com/gpu=webgpu"
+_GRACE_SECONDS = 2.0  # from a signal or the deadline until the guest is left behind
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of `wherry run`, as they are written there."""
+
+    publish: Sequence[str] = ()
+    env: Sequence[str] = ()
+    volume: Sequence[str] = ()
+    nn_preload: Sequence[str] = ()
+    device: str | None = None
+    require_gpu: bool = False
+    memory: str | None = None
+    timeout: float | None = None
+    entrypoint: str | None = None
+    network: str = "host"
+    platform: str | None = None
+    pull: str = "missing"
+    read_only: bool = False
+    name: str | None = None
+
+
+def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int:
+    """Run an image, a file or an artifact -> the exit code. Raises WherryError."""
+    from wherry.cli.program import open_program
+    from wherry.engine.cache import default_cache
+    from wherry.oci.settings import PRELOAD_VARIABLE, RunSettings, split_preloads
+    from wherry.wasm.nn.graph import Graph, SharedGraphs
+    from wherry.wasm.nn.preload import GuestPaths, parse_preloads
+    from wherry.wasm.sockets import NetworkPolicy
+
+    given = dict(_variable(text) for text in options.env)
+    own = [_mount(text) for text in options.volume]
+    of_user = options.nn_preload or split_preloads(given.get(PRELOAD_VARIABLE) or os.environ.get(PRELOAD_VARIABLE) or "")
+
+    def say(line: str) -> None:
+        print(f"{options.name or Path(target).name}: {line}", file=sys.stderr, flush=True)
+
+    with open_program(
+        target,
+        arguments,
+        entrypoint=options.entrypoint,
+        platform=options.platform,
+        pull_policy=options.pull,
+        read_only=options.read_only,
+    ) as program:
+        variables = program.variables | given
+        settings = RunSettings.of_image(program.labels, variables)
+        preloads = _fetched(parse_preloads(of_user or settings.preload), bool(of_user), options.pull, say)
+        mounts = own if any(mount.guest == "/" for mount in own) else [*program.mounts, *own]
+        root = [("/", program.models)] if program.models is not None else []
+        paths = GuestPaths((*((mount.guest, mount.host) for mount in own), *root))
+        resolve = paths.resolve if of_user else paths.resolve_mounted  # an image names its own files, none of the host's
+        place = options.device or os.environ.get("WHERRY_DEVICE") or settings.device or "auto"
+        if place in (ANY_GPU, "all"):
+            place = "auto"
+
+        def load(graph: str) -> Graph:
+            from wherry.wasm.nn.backend import load_graph  # the engine: a guest without models does not wait for it
+
+            return load_graph(preloads, graph, resolve, place, options.require_gpu, say)
+
+        def load_passed(builders: Sequence[bytes], encoding: int, target: int) -> Graph:
+            from wherry.wasm.nn.backend import load_bytes
+
+            return load_bytes(builders, encoding, target, paths.resolve_mounted, place, options.require_gpu, say)
+
+        for preload in preloads.values():
+            for path in preload.paths:
+                resolve(path)  # a missing model is told before the guest starts
+        ports = options.publish or settings.publish
+        size = options.memory or settings.memory
+        given_to_it = GuestOptions(
+            argv=program.argv,
+            env=variables,
+            mounts=mounts,
+            network=NetworkPolicy(dict(_port(text) for text in ports) if ports else None, outgoing=options.network == "host"),
+            memory_bytes=_size(size) if size else 1 << 32,
+            timeout=options.timeout or settings.timeout,
+        )
+        shared = SharedGraphs(load)
+        cache = default_cache()
+        return _run(lambda: Guest(program.module, given_to_it, shared.find, load_graph=load_passed, cache=cache, say=say))
+
+
+def _fetched(preloads: dict[str, "Preload"], of_user: bool, policy: str, say: Callable[[str], None]) -> dict[str, "Preload"]:
+    """Models in registries as files of this host.
+
+    Raises InputError where an image asks for one: the user's logins are not its own.
+    """
+    found = dict(preloads)
+    for name, preload in preloads.items():
+        if preload.address is None:
+            continue
+        if not of_user:
+            raise InputError(
+                f'image: preload "{name}": found {preload.address}, expected files of the image',
+                hint=f"if you want that model fetched for it, say so: --nn-preload {name}:{preload.encoding}:{preload.target}:"
+                + ":".join((preload.address, *preload.options)),
+            )
+        from wherry.cli.model_address import find_any_model
+
+        files = find_any_model(preload.address, say=say, policy=policy)
+        found[name] = replace(preload, found=(files.weights, files.config, files.tokenizer))
+    return found
+
+
+def _run(make: Callable[[], Guest]) -> int:
+    """Compile and run a guest beside the main thread: only there can Python answer a signal meanwhile."""
+    guests: list[Guest] = []
+    outcome: list[int | BaseException] = []
+    stopped: list[int] = []  # signals
+
+    def work() -> None:
+        try:
+            guests.append(make())
+            if stopped:
+                guests[0].stop()
+            outcome.append(guests[0].run())
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the main thread
+            outcome.append(error)
+
+    def stop(number: int, frame: object) -> None:
+        stopped.append(number)
+        for guest in guests:
+            guest.stop(f"stopped by {signal.Signals(number).name}")
+
+    thread = threading.Thread(target=work, name="guest", daemon=True)
+    with contextlib.ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stack.callback(signal.signal, number, signal.signal(number, stop))
+        thread.start()
+        while thread.is_alive() and not stopped and not any(guest.stopping for guest in guests):
+            thread.join(0.2)
+        thread.join(_GRACE_SECONDS)
+    # Without an outcome it is where nothing wakes it: it compiles, or waits for the other end of a named pipe.
+    result = outcome[0] if outcome else GuestError("the guest was left behind, in a call that does not end")
+    if not outcome or (guests and guests[0].left_work):
+        # Native code that runs while Python goes would crash: leave without it. Nothing is left to save.
+        atexit.register(_leave, 128 + stopped[0] if stopped else GuestError.exit_code)
+    if stopped and (not outcome or isinstance(result, StoppedError)):
+        return 128 + stopped[0]
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def _leave(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not name or "\0" in text:
+        raise InputError(f'--env: found "{text}", expected NAME=VALUE')
+    return name, value if sign else os.environ.get(name, "")
+
+
+def _mount(text: str) -> Mount:
+    parts = text.split(":")
+    if len(parts) == 1:
+        parts = [text, text]
+    if len(parts) not in (2, 3) or not all(parts) or (len(parts) == 3 and parts[2] not in ("ro", "rw")):
+        raise InputError(f'--dir: found "{text}", expected HOST:GUEST or HOST:GUEST:ro')
+    return Mount(Path(parts[0]), parts[1], parts[-1] != "ro" if len(parts) == 3 else True)
+
+
+def _port(text: str) -> tuple[int, tuple[str, int]]:
+    rest = text.split(":")
+    address = ":".join(rest[:-2])
+    try:
+        host, guest = int(rest[-2]) if len(rest) > 1 else int(rest[0]), int(rest[-1].removesuffix("/tcp"))
+    except ValueError as error:
+        raise InputError(f'--publish: found "{text}", expected [IP:]HOST:GUEST port numbers') from error
+    if not (0 <= host <= 65535 and 0 < guest <= 65535):
+        raise InputError(f'--publish: found "{text}", expected ports from 1 to 65535')
+    return guest, (address or "0.0.0.0", host)
+
+
+def _size(text: str) -> int:
+    number, unit = text.rstrip("bBkKmMgG"), text.lstrip("0123456789").lower().removesuffix("b") or ""
+    if not number.isdigit() or unit not in _UNITS or int(number) < 1:
+        raise InputError(f'--memory: found "{text}", expected a size such as 512m or 2g')
+    return min(int(number) * _UNITS[unit], 1 << 32)
