@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import SAMPLE
+from tests.oci.conftest import add_image, plain_tar
 from tests.oci.images import MANIFEST, descriptor, put, put_json
 from tests.oci.registries import DockerRegistry, running
 from tests.oci.test_transfer import at, oras, transfers
@@ -184,8 +185,10 @@ def test_a_model_that_oras_pushed(tmp_path: Path, registry: DockerRegistry) -> N
     assert weights.name == "tiny.gguf" and weights.read_bytes() == WEIGHTS
 
 
-def test_a_command_takes_a_model_from_a_registry(tmp_path: Path, tiny_en_files: ModelFiles) -> None:
-    """`oci://…`: fetched once; then the registry may be gone."""
+def test_commands_and_guests_take_a_model_from_a_registry(
+    tmp_path: Path, tiny_en_files: ModelFiles, transcribe_guest: Path
+) -> None:
+    """`oci://…`: fetched once; then the registry may be gone. An image alone cannot have it fetched."""
     files = [tiny_en_files.weights, tiny_en_files.config, tiny_en_files.tokenizer]
     home = Home(tmp_path / "home")
     with running(DockerRegistry(tmp_path / "registry")) as registry:
@@ -199,3 +202,15 @@ def test_a_command_takes_a_model_from_a_registry(tmp_path: Path, tiny_en_files: 
     again = home.wherry(*words)
     assert first.returncode == 0 and "A ferry is a light boat" in first.stdout and f"fetching {name}" in first.stderr, first
     assert (again.returncode, again.stdout) == (0, first.stdout) and "fetching" not in again.stderr, again
+
+    preload = f"default:Burn:AUTO:oci://{name}:en"
+    guest = ["run", "--device", "cpu", "-v", f"{SAMPLE.parent}:/audio:ro", "--pull", "never"]
+    said = home.wherry(*guest, "--nn-preload", preload, transcribe_guest, "/audio/sample.wav")
+    assert (said.returncode, "A ferry is a light boat" in said.stdout) == (0, True), said
+    said = home.wherry(*guest, "-e", f"WASMEDGE_WASINN_PRELOAD={preload.replace(':1:', ':2:')}", transcribe_guest)
+    assert (said.returncode, "app:2` fetches it" in said.stderr) == (4, True), said
+    config = {"Entrypoint": ["/app.wasm"], "Labels": {"wherry.preload": preload}}
+    add_image(home.store, [plain_tar({"app.wasm": transcribe_guest.read_bytes()})], config=config)
+    said = home.wherry(*guest, "app")
+    assert (said.returncode, "expected files of the image" in said.stderr) == (2, True), said
+    assert f"--nn-preload {preload.lower()}" in said.stderr.lower()

@@ -18,6 +18,24 @@ def test_ggml_paths_keep_their_colons() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "address", "options"),
+    [
+        ("oci://localhost:5000/team/whisper:tiny.en", "oci://localhost:5000/team/whisper:tiny.en", ()),
+        ("oci://localhost:5000/team/whisper:tiny.en:de", "oci://localhost:5000/team/whisper:tiny.en", ("de",)),
+        ("oci://localhost:5000/team/whisper", "oci://localhost:5000/team/whisper", ()),
+        ("oci://whisper:1", "oci://whisper:1", ()),
+        ("oci://whisper:1:en", "oci://whisper:1", ("en",)),
+        (f"oci://a.b/whisper@sha256:{'0' * 64}", f"oci://a.b/whisper@sha256:{'0' * 64}", ()),
+        (f"oci://a.b/whisper:1@sha256:{'0' * 64}:en", f"oci://a.b/whisper:1@sha256:{'0' * 64}", ("en",)),
+    ],
+)
+def test_a_model_in_a_registry(text: str, address: str, options: tuple[str, ...]) -> None:
+    """Only what follows a tag or a digest is a language."""
+    assert parse_preload(f"m:Burn:AUTO:{text}") == Preload("m", "burn", "auto", (), options, address)
+    assert parse_preload(f"m:GGML:AUTO:{text}").address == text
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         ("", "NAME:ENCODING"),
