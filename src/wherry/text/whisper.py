@@ -9,6 +9,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from wherry.errors import FormatError, InputError
+from wherry.text.files import read_tokenizer
 from wherry.text.languages import LANGUAGES
 from wherry.text.vocabulary import build_tokenizer
 
@@ -28,13 +29,7 @@ class WhisperTokenizer:
     @classmethod
     def from_file(cls, path: Path, n_vocab: int) -> "WhisperTokenizer":
         """Read a `tokenizer.json`. Raises FormatError where it is not one of Whisper's or does not fit the model."""
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # the library's panics, on merges that cannot be, are no Exceptions
-            raise FormatError(f"{path}: found no readable tokenizer ({error}), expected a Hugging Face tokenizer.json") from error
-        made = cls(tokenizer, n_vocab)
+        made = cls(read_tokenizer(path), n_vocab)
         if made.timestamp_begin + 1501 != n_vocab:
             raise FormatError(
                 f"{path}: <|0.00|> is token {made.timestamp_begin}, expected {n_vocab - 1501} for a model of {n_vocab} tokens",

@@ -1,0 +1,110 @@
+"""The door to models of sentences: a text to a vector whose products with others' say how alike they are."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wherry.engine.session import open_device
+from wherry.engine.turns import Turns
+from wherry.errors import FormatError, InputError, NotFoundError, TooLargeError
+from wherry.models import bert
+from wherry.models.sentences import bert_dims, bert_weights
+from wherry.text.sentences import SentenceTokenizer
+from wherry.weights import open_checkpoint
+from wherry.weights.checkpoint import read_json
+
+Floats = NDArray[np.float32]
+_TOGETHER = 2048  # tokens of a batch: texts of one length go at once
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """A model ready to read texts. Safe for several threads: they take turns, batch by batch."""
+
+    name: str
+    device: str  # what it runs on, for people
+    dims: bert.BertDims
+    tokenizer: SentenceTokenizer
+    first_token: bool  # stands for its text (BGE); else the mean of all does
+    ops: Any
+    weights: bert.BertWeights[Any]
+    turns: Turns
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of each text. Raises TooLargeError for more than the model can read."""
+        found = [self.tokenizer.encode(text) for text in texts]
+        for index, tokens in enumerate(found):
+            if len(tokens) > self.dims.n_ctx:
+                raise TooLargeError(
+                    f"text {index}: found {len(tokens)} tokens, expected at most the {self.dims.n_ctx} that {self.name} reads",
+                    hint="cut it into parts",
+                )
+        return found
+
+    def embed(self, tokens: Sequence[Sequence[int]], check: Callable[[], None] = lambda: None) -> Floats:
+        """Tokens of each text -> (texts, state), each of length 1. `check` is called before each batch."""
+        for text in tokens:
+            if not text or not all(0 <= token < self.dims.n_vocab for token in text) or len(text) > self.dims.n_ctx:
+                raise InputError(f"tokens: found {len(text)}, expected 1 to {self.dims.n_ctx} of the model's own")
+        out = np.zeros((len(tokens), self.dims.n_state), np.float32)
+        for batch in _batches(tokens):
+            check()
+            ids = np.asarray([tokens[index] for index in batch], np.int32)
+            with self.turns:
+                offsets = self.ops.array(np.zeros(len(batch), np.int32))
+                hidden = np.asarray(self.ops.numpy(bert.encode(self.ops, self.dims, self.weights, self.ops.array(ids), offsets)))
+            hidden = hidden.reshape(len(batch), -1, self.dims.n_state)
+            vectors = hidden[:, 0] if self.first_token else hidden.mean(axis=1)
+            out[batch] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return out
+
+
+def _batches(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+    """Indices of texts of one length, as many as go at once: none is padded, so none depends on its neighbours."""
+    order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
+    batch: list[int] = []
+    for index in order:
+        length = len(tokens[index])
+        if batch and (len(tokens[batch[0]]) != length or (len(batch) + 1) * length > _TOGETHER):
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def load_embedder(
+    weights: Path,
+    *,
+    tokenizer: Path | None = None,
+    device: str = "auto",
+    require_gpu: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Embedder:
+    """Load a model of sentences as Hugging Face publishes it: safetensors with config.json, tokenizer.json and, where it is
+    there, 1_Pooling/config.json. device, require_gpu, say: as in `session.load_whisper`.
+    """
+    checkpoint = open_checkpoint(weights)
+    dims = bert_dims(checkpoint)
+    folder = checkpoint.path.parent
+    words = tokenizer or folder / "tokenizer.json"
+    if not words.is_file():
+        raise NotFoundError(f"{words}: found no such file, expected the model's tokenizer.json")
+    reader = SentenceTokenizer.from_file(words, dims.n_vocab)
+    first = _takes_first(folder / "1_Pooling/config.json")
+    ops, description = open_device(device, require_gpu, say)
+    return Embedder(folder.name, description, dims, reader, first, ops, bert_weights(checkpoint, dims, ops.weight), Turns())
+
+
+def _takes_first(pooling: Path) -> bool:
+    """What stands for a text, as sentence-transformers notes it: the mean of its tokens where nothing is noted."""
+    if not pooling.is_file():
+        return False
+    modes = {name for name, value in read_json(pooling).items() if name.startswith("pooling_mode_") and value is True}
+    if modes not in ({"pooling_mode_mean_tokens"}, {"pooling_mode_cls_token"}, set()):
+        raise FormatError(f"{pooling}: found {', '.join(sorted(modes))}, expected the mean of the tokens or the first")
+    return modes == {"pooling_mode_cls_token"}
