@@ -107,11 +107,13 @@ def test_models_that_cannot_be_are_refused(tmp_path: Path, change: dict[str, Any
     words = find_model("all-minilm-l6-v2", default_cache()).tokenizer
     assert words is not None
     with pytest.raises(FormatError, match=message):
-        checkpoint = small()
-        dims = bert_dims(Checkpoint(weights, "safetensors", checkpoint.tensors, {"config": CONFIG | change}))
-        bert_weights(checkpoint, dims, lambda tensor: tensor)
+        placed(Checkpoint(weights, "safetensors", small().tensors, {"config": CONFIG | change}))
     with pytest.raises(FormatError):
         load_embedder(weights, tokenizer=words, device="cpu")
+
+
+def placed(checkpoint: Checkpoint) -> bert.BertWeights[Any]:
+    return bert_weights(checkpoint, bert_dims(checkpoint), lambda tensor: tensor)
 
 
 def test_a_folder_without_its_words_is_refused(tmp_path: Path) -> None:
