@@ -118,7 +118,7 @@ def placed(checkpoint: Checkpoint) -> bert.BertWeights[Any]:
 
 def test_a_folder_without_its_words_is_refused(tmp_path: Path) -> None:
     weights = folder_of(tmp_path, CONFIG, dict(small().tensors))  # type: ignore[arg-type]
-    with pytest.raises(NotFoundError, match="expected the model.s tokenizer"):
+    with pytest.raises(NotFoundError, match="expected the model's tokenizer"):
         load_embedder(weights, device="cpu")
     (tmp_path / "tokenizer.json").write_text('{"model": 7}')
     with pytest.raises(FormatError, match="no readable tokenizer"):
