@@ -1,6 +1,7 @@
 """`wherry dev`."""
 
 import io
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -39,7 +40,7 @@ def dev(
 
     APP is a Python file, by default app.py; the WSGI app in it is called `app`, or whatever APP.py:NAME says. It imports
     speech, settings and graphs from `wherry.guest`. This is the way to write an app, not to run one for others: nothing keeps
-    it in a sandbox.
+    it in a sandbox. WHERRY_API_KEYS asks every client for one of its keys, WHERRY_ALLOW_ORIGINS lets pages of other sites ask.
 
     \b
     Examples:
@@ -50,8 +51,11 @@ def dev(
     from wherry.cli.dev_app import ReloadingApp
     from wherry.cli.dev_host import EngineHost
     from wherry.guest import host, log, wsgi
+    from wherry.wasm.http.access import Served
+    from wherry.wasm.http.environment import read_options
     from wherry.wasm.http.exchange import Exchange
-    from wherry.wasm.http.server import Served, Server, ServerOptions
+    from wherry.wasm.http.metrics import Metrics
+    from wherry.wasm.http.server import Server, ServerOptions
 
     def say(line: str) -> None:
         click.echo(line, err=True)
@@ -62,7 +66,9 @@ def dev(
         if serving.exchange.gone:
             raise StoppedError("the client has gone")
 
-    engine = EngineHost(_models(models), device, require_gpu, _settings(settings), say, check)
+    options = read_options(os.environ, ServerOptions(address, port))
+    metrics = Metrics()
+    engine = EngineHost(_models(models), device, require_gpu, _settings(settings), say, check, metrics.heard)
     file, _, name = app.partition(":")
     web = ReloadingApp(Path(file), name or "app", say)
 
@@ -78,7 +84,7 @@ def dev(
 
     with tempfile.TemporaryDirectory(prefix="wherry-") as folder, host.use(engine):
         log.install()
-        server = Server(answer, ServerOptions(address, port), Path(folder), served)
+        server = Server(answer, options, Path(folder), served, metrics=metrics)
         click.echo(f"{server.url}  {file} with {', '.join(engine.models)}; Ctrl-C ends it")
         server.run()
     return 0

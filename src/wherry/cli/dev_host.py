@@ -1,14 +1,15 @@
 """The engine as an app's host, for apps that run as ordinary Python."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wherry.audio.decode import decode_audio
 from wherry.engine.catalog import default_cache, find_model
 from wherry.engine.session import Whisper, load_whisper
-from wherry.engine.transcript import TranscribeOptions, TranscriptStream
+from wherry.engine.transcript import Segment, TranscribeOptions, TranscriptStream
 from wherry.errors import InputError, NotFoundError
 from wherry.guest.tensor import Tensor
 from wherry.wasm.nn.backend import BurnSpeech
@@ -22,7 +23,8 @@ _KINDS = {"fp16": 0, "fp32": 1, "fp64": 2, "u8": 3, "i32": 4, "i64": 5}  # wasi-
 class EngineHost:
     """models: the app's names -> what `find_model` takes; the first is the default. Each is loaded when it is first asked for.
 
-    `check` is called now and then while a model computes: what it raises ends the work.
+    `check` is called now and then while a model computes: what it raises ends the work. `heard` is told of every transcript:
+    model, seconds of sound, seconds of work, tokens.
     """
 
     models: Mapping[str, str]
@@ -31,6 +33,7 @@ class EngineHost:
     config: Mapping[str, str]
     say: Callable[[str], None]
     check: Callable[[], None] = lambda: None
+    heard: Callable[[str, float, float, int], None] = lambda name, sound, seconds, tokens: None
     _loaded: dict[str, Whisper] = field(default_factory=dict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
@@ -41,7 +44,7 @@ class EngineHost:
         known = next(iter(self.models)) if name == "default" and name not in self.models else name
         if known not in self.models:
             raise NotFoundError(f'model "{name}": found no such name, expected one of {", ".join(self.models)}')
-        return EngineModel(known, self._whisper(known), self.check)
+        return EngineModel(known, self._whisper(known), self.check, self.heard)
 
     def load_graph(self, name: str) -> "EngineGraph":
         model = self.open_speech(name)
@@ -73,6 +76,7 @@ class EngineModel:
     name: str
     whisper: Whisper
     check: Callable[[], None]
+    heard: Callable[[str, float, float, int], None]
 
     @property
     def device(self) -> str:
@@ -83,7 +87,25 @@ class EngineModel:
         return self.whisper.languages
 
     def stream(self, file: Path, options: TranscribeOptions) -> TranscriptStream:
-        return self.whisper.stream(file, options, self.check, max_seconds=_MAX_SECONDS)
+        began = time.perf_counter()
+        stream = self.whisper.stream(file, options, self.check, max_seconds=_MAX_SECONDS)
+        return replace(stream, segments=self._timed(stream, time.perf_counter() - began))
+
+    def _timed(self, stream: TranscriptStream, seconds: float) -> Generator[Segment]:
+        """The segments; `heard` gets what they took, without what the app did between them."""
+        tokens = 0
+        try:
+            while True:
+                began = time.perf_counter()
+                segment = next(stream.segments, None)
+                seconds += time.perf_counter() - began
+                if segment is None:
+                    break
+                tokens += len(segment.tokens)
+                yield segment
+            self.heard(self.name, stream.duration, seconds, tokens)
+        finally:
+            stream.segments.close()
 
     def detect_language(self, file: Path) -> dict[str, float]:
         return self.whisper.detect_language(decode_audio(file, max_seconds=_MAX_SECONDS))

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from wherry.errors import GuestError, InputError, NotFoundError
+from wherry.wasm.http.access import Served
 from wherry.wasm.http.exchange import Exchange
-from wherry.wasm.http.server import Served, Server, ServerOptions
+from wherry.wasm.http.server import Server, ServerOptions
 
 SECONDS = 20.0  # to wait for what will come
 
@@ -28,7 +29,8 @@ class Running(NamedTuple):
 @contextmanager
 def serving(handler: Callable[[Exchange], None], folder: Path, **options: Any) -> Generator[Running]:
     log: list[Served] = []
-    server = Server(handler, ServerOptions(port=0, **options), folder, log.append)
+    besides = {name: options.pop(name) for name in ("metrics", "ready") if name in options}
+    server = Server(handler, ServerOptions(port=0, **options), folder, log.append, **besides)
     with server.running() as url:
         host, port = url.removeprefix("http://").split(":")
         yield Running(server, (host, int(port)), log)

@@ -1,13 +1,14 @@
-"""HTTP in front of an app: bodies to files within limits, a bounded queue, threads that answer, clients that leave.
+"""HTTP in front of an app: keys, bodies to files within limits, a bounded queue, threads that answer, clients that leave.
 
 An app is a `Handler`, called on a thread of its own for each request. What it raises becomes an answer of the host's; what
-the host itself refuses is said in the shape of OpenAI's errors, which the apps that Wherry ships share.
+the host itself refuses is said in the shape of OpenAI's errors, which the apps that Wherry ships share. Three addresses are
+the host's: /healthz, /readyz and /metrics.
 """
 
 import asyncio
-import json
 import logging
 import os
+import re
 import socket
 import tempfile
 import threading
@@ -16,14 +17,21 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.middleware.cors import CORSMiddleware
 
 from wherry.errors import InputError, WherryError
+from wherry.wasm.http import refusal
+from wherry.wasm.http.access import Served
 from wherry.wasm.http.exchange import Exchange, Request
+from wherry.wasm.http.keys import Keys
+from wherry.wasm.http.metrics import CONTENT_TYPE, Metrics
+from wherry.wasm.http.protocol import Patience, protocol
+from wherry.wasm.http.refusal import RefusedError
 
 Handler = Callable[[Exchange], None]
 Scope = MutableMapping[str, Any]
@@ -35,11 +43,18 @@ _BODY_SECONDS = 300.0  # for a request's body to arrive
 _GRACE_SECONDS = 30
 # Of one connection alone (RFC 9110, 7.6.1): the server's matter, not the app's.
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+# A proxy's ids are kept, so that its log and ours can be read together; what else a client sends could forge lines of a log.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_OPEN = {"/healthz", "/readyz"}  # whoever asks these has no key
 
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """threads: requests answered at once; `queue` more may wait, and the bodies of `uploads` more may be on their way."""
+    """threads: requests answered at once; `queue` more may wait, and the bodies of `uploads` more may be on their way.
+
+    keys: one of them must come with each request, if there are any. origins: sites whose pages may ask ("*": all).
+    piece_seconds: for the next piece of a body to arrive.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080  # 0: any that is free
@@ -47,38 +62,55 @@ class ServerOptions:
     queue: int = 64
     uploads: int = 256
     max_body_bytes: int = 64 << 20
-
-
-@dataclass(frozen=True)
-class Served:
-    """A request that has been answered, for the log. status 499: the client left before."""
-
-    request: Request
-    status: int
-    seconds: float
+    keys: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    piece_seconds: float = 30.0
+    patience: Patience = field(default_factory=Patience)
 
 
 class Server:
     """`run` it, or have it `running` on another thread: then `url` answers. `folder` keeps bodies; its owner removes it.
 
-    `admitted` is the number of requests that run or wait to.
+    `admitted` is the number of requests that run or wait to. ready: whether the app can answer, for /readyz.
     """
 
     def __init__(
-        self, handler: Handler, options: ServerOptions, folder: Path, log: Callable[[Served], None] = lambda served: None
+        self,
+        handler: Handler,
+        options: ServerOptions,
+        folder: Path,
+        log: Callable[[Served], None] = lambda served: None,
+        *,
+        metrics: Metrics | None = None,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._handler = handler
         self._options = options
         self._folder = folder
         self._log = log
+        self._ready = ready
+        self._keys = Keys(options.keys)
+        self._metrics = metrics or Metrics()
         self._threads = ThreadPoolExecutor(options.threads, "answers")
         self._receiving = 0  # requests whose bodies are on their way
         self.admitted = 0  # and those that wait for an answer
+        self._running = 0
+        self._counting = threading.Lock()
+        self._metrics.watch_queue(lambda: self._running, lambda: max(0, self.admitted - self._running))
+        self._inner: Any = self._serve
+        if options.origins:
+            self._inner = CORSMiddleware(
+                self._serve,
+                allow_origins=options.origins,
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=["*"],
+                expose_headers=["x-request-id", "retry-after"],
+            )
         self._socket = _bound(options.host, options.port)
         config = uvicorn.Config(
             self._answer,
             interface="asgi3",
-            http="h11",
+            http=protocol(options.patience),
             ws="none",
             lifespan="off",
             loop="asyncio",
@@ -123,116 +155,176 @@ class Server:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
-        request = _request(scope)
-        status = 499
+        answer = _Answer(_request(scope), receive, send)
+        scope["wherry.answer"] = answer
         try:
-            status = await self._serve(request, receive, send)
-        except _RefusedError as refusal:
-            status = refusal.status
-            await _refuse(send, request, refusal)
+            await self._inner(scope, answer.receive, answer.send)
+        except ClientGoneError:
+            answer.left = True
         except _BrokenError as broken:  # raised on: the server closes the connection, and the client sees half an answer
-            status = 502
-            _LOG.error("request %s: broken off", request.id, exc_info=broken.__cause__)
+            answer.status = 502
+            _LOG.error("request %s: broken off", answer.request.id, exc_info=broken.__cause__)
             raise
         except Exception:
-            status = 500
-            _LOG.exception("request %s: found an error of the server's own", request.id)
+            answer.status = 500
+            _LOG.exception("request %s: found an error of the server's own", answer.request.id)
             raise
         finally:
-            self._log(Served(request, status, time.monotonic() - started))
+            status = 499 if answer.left or not answer.status else answer.status
+            seconds = time.monotonic() - started
+            self._metrics.answered(answer.request.method, status, seconds, answer.received, answer.sent)
+            self._log(Served(answer.request, status, seconds, answer.received, answer.sent))
 
-    async def _serve(self, request: Request, receive: Receive, send: Send) -> int:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer: _Answer = scope["wherry.answer"]
+        try:
+            self._check_rights(scope["path"], answer.request)
+            if (own := self._own(scope["path"], answer.request)) is not None:
+                await _say(send, answer.request, *own)
+            else:
+                await self._pass_to_app(answer, receive, send)
+        except RefusedError as refused:
+            headers = [(b"content-type", b"application/json"), *refused.headers]
+            await _say(send, answer.request, refused.status, headers, refused.body())
+
+    def _check_rights(self, path: str, request: Request) -> None:
+        """Raises RefusedError for who has no key, and for the page of another site: browsers add its visitor's rights."""
+        asked = request.headers
+        if self._keys and path not in _OPEN and not self._keys.admits([v for n, v in asked if n == "authorization"]):
+            browser = request.method in ("GET", "HEAD") and any(n == "accept" and "text/html" in v for n, v in asked)
+            raise refusal.without_key(browser)
+        given = dict(asked)
+        foreign = given.get("sec-fetch-site") in ("cross-site", "same-site")
+        allowed = not {"*", given.get("origin")}.isdisjoint(self._options.origins)
+        if foreign and not allowed and request.method not in ("GET", "HEAD", "OPTIONS"):
+            raise refusal.from_elsewhere()
+
+    def _own(self, path: str, request: Request) -> tuple[int, refusal.Headers, bytes] | None:
+        """Answers of the host's: status, headers, body; None: the app's."""
+        if path not in ("/healthz", "/readyz", "/metrics"):
+            return None
+        if request.method not in ("GET", "HEAD"):
+            raise refusal.wrong_method(request.method)
+        if path == "/metrics":
+            return 200, [(b"content-type", CONTENT_TYPE.encode())], self._metrics.text()
+        well = path == "/healthz" or (self._ready() and not self._server.should_exit)
+        return 200 if well else 503, [(b"content-type", b"text/plain; charset=utf-8")], b"ok\n" if well else b"not ready\n"
+
+    async def _pass_to_app(self, answer: "_Answer", receive: Receive, send: Send) -> None:
         self._check_room()
         if self._receiving >= self._options.uploads:
-            raise _busy()
-        try:
-            with _file(self._folder) as path:
-                self._receiving += 1
-                try:
-                    size = await self._receive_body(request, receive, path)
-                finally:
-                    self._receiving -= 1
-                self._check_room()
-                self.admitted += 1
-                try:
-                    return await self._run(replace(request, body=path if size else None, size=size), receive, send)
-                finally:
-                    self.admitted -= 1
-        except ClientGoneError:
-            return 499
+            raise refusal.busy()
+        with _file(self._folder) as path:
+            self._receiving += 1
+            try:
+                size = await self._receive_body(receive, path)
+            finally:
+                self._receiving -= 1
+            self._check_room()
+            self.admitted += 1
+            try:
+                await self._run(answer, self._for_app(answer.request, path, size), receive, send)
+            finally:
+                self.admitted -= 1
+
+    def _for_app(self, request: Request, path: Path, size: int) -> Request:
+        """The host's keys are none of the app's business."""
+        headers = [(n, v) for n, v in request.headers if n != "authorization"] if self._keys else request.headers
+        return replace(request, headers=headers, body=path if size else None, size=size)
 
     def _check_room(self) -> None:
         if self.admitted >= self._options.threads + self._options.queue:
-            raise _busy()
+            raise refusal.busy()
 
-    async def _receive_body(self, request: Request, receive: Receive, path: Path) -> int:
+    async def _receive_body(self, receive: Receive, path: Path) -> int:
         limit = self._options.max_body_bytes
         size = 0
+        ended = time.monotonic() + _BODY_SECONDS
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                with path.open("wb") as file:
-                    async for data in _body(receive):
-                        size += len(data)
-                        if size <= limit:
-                            file.write(data)
-                        elif size > 2 * limit:  # whoever is no further over is heard to the end, and so hears the answer
-                            break
+            with path.open("wb") as file:
+                async for data in _body(receive, self._options.piece_seconds, ended):
+                    size += len(data)
+                    if size <= limit:
+                        file.write(data)
+                    elif size > 2 * limit:  # whoever is no further over is heard to the end, and so hears the answer
+                        break
         except TimeoutError as error:
-            message = f"body: found {size} bytes after {_BODY_SECONDS:g} s, expected all of it"
-            raise _RefusedError(408, message, "request_timeout") from error
+            message = f"body: found {size} bytes and then nothing in time, expected all of it"
+            raise RefusedError(408, message, "request_timeout", headers=[(b"connection", b"close")]) from error
         if size > limit:
-            raise _RefusedError(413, f"body: found more than {limit} bytes, expected at most that", "request_too_large")
+            over = [(b"connection", b"close")] if size > 2 * limit else []
+            message = f"body: found more than {limit} bytes, expected at most that"
+            raise RefusedError(413, message, "request_too_large", headers=over)
         return size
 
-    async def _run(self, request: Request, receive: Receive, send: Send) -> int:
+    async def _run(self, answer: "_Answer", request: Request, receive: Receive, send: Send) -> None:
         exchange = Exchange(request, asyncio.get_running_loop())
         work = self._threads.submit(self._work, exchange)
         watch = asyncio.ensure_future(_watch(receive, exchange, work))
         try:
-            return await _pass_on(exchange, send)
+            answer.left = not await _pass_on(exchange, send)
         finally:
             exchange.hang_up()
             watch.cancel()
 
     def _work(self, exchange: Exchange) -> None:
+        with self._counting:
+            self._running += 1
         try:
             self._handler(exchange)
         except BaseException as error:  # noqa: BLE001 - raised on the loop's side, which answers for it
             exchange.end(error)
         else:
             exchange.end()
+        finally:
+            with self._counting:
+                self._running -= 1
 
 
 class ClientGoneError(ConnectionError):
     """The client left before its request was whole."""
 
 
-class _RefusedError(Exception):
-    """What the host answers itself."""
-
-    def __init__(self, status: int, message: str, code: str, *, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.retry_after = retry_after
-
-
-def _busy() -> _RefusedError:
-    return _RefusedError(503, "found every place in the queue taken, expected a free one", "busy", retry_after=1)
-
-
 class _BrokenError(Exception):
     """An answer that began and cannot be ended."""
+
+
+class _Answer:
+    """A request's way in and out, counted. status: 0 until there is one. Every answer has the request's id."""
+
+    def __init__(self, request: Request, receive: Receive, send: Send) -> None:
+        self.request = request
+        self.status = 0
+        self.received = 0
+        self.sent = 0
+        self.left = False
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        message = await self._receive()
+        self.received += len(message.get("body", b""))
+        return message
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], (b"x-request-id", self.request.id.encode())]
+        else:
+            self.sent += len(message.get("body", b""))
+        await self._send(message)
 
 
 def _request(scope: Scope) -> Request:
     query = scope["query_string"]
     target = scope["raw_path"] + (b"?" + query if query else b"")
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+    ids = [value for name, value in headers if name == "x-request-id" and _REQUEST_ID.fullmatch(value)]
     return Request(
-        id=uuid.uuid4().hex,
+        id=ids[0] if len(ids) == 1 else uuid.uuid4().hex,
         method=scope["method"],
         target=target.decode("latin-1"),
-        headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
+        headers=headers,
         body=None,
         size=0,
         scheme=scope["scheme"],
@@ -240,9 +332,11 @@ def _request(scope: Scope) -> Request:
     )
 
 
-async def _body(receive: Receive) -> AsyncGenerator[bytes]:
+async def _body(receive: Receive, piece_seconds: float, ended: float) -> AsyncGenerator[bytes]:
+    """Raises TimeoutError where the next piece is late, or all are not there when the clock says `ended`."""
     while True:
-        message = await receive()
+        async with asyncio.timeout(min(piece_seconds, ended - time.monotonic())):
+            message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         yield message.get("body", b"")
@@ -259,48 +353,38 @@ async def _watch(receive: Receive, exchange: Exchange, work: Future[None]) -> No
         exchange.end()
 
 
-async def _pass_on(exchange: Exchange, send: Send) -> int:
-    """The answer from its thread to the client -> its status."""
+async def _pass_on(exchange: Exchange, send: Send) -> bool:
+    """The answer from its thread to the client. False: the client left before it had all."""
     if not await exchange.started() or exchange.head is None:
         if exchange.gone:
-            return 499
+            return False
         raise _refusal(exchange)
     status, headers = exchange.head
-    identified = [(b"x-request-id", exchange.request.id.encode())]
     kept = [(name, value) for name, value in headers if name not in _HOP_BY_HOP and name != b"x-request-id"]
-    await send({"type": "http.response.start", "status": status, "headers": kept + identified})
+    await send({"type": "http.response.start", "status": status, "headers": kept})
     more = True
     while more:
         data, more = await exchange.pieces()
         if not more and exchange.error is not None:
             if exchange.gone:
-                return 499
+                return False
             raise _BrokenError from exchange.error
         await send({"type": "http.response.body", "body": data, "more_body": more})
-    return 499 if exchange.cut_off else status
+    return not exchange.cut_off
 
 
-def _refusal(exchange: Exchange) -> _RefusedError:
+def _refusal(exchange: Exchange) -> RefusedError:
     """What to say for an app that ended without an answer."""
     error = exchange.error
     if isinstance(error, WherryError):
-        return _RefusedError(error.http_status, str(error), type(error).__name__)
+        return RefusedError(error.http_status, str(error), type(error).__name__)
     _LOG.error("request %s: found no answer", exchange.request.id, exc_info=error)
-    return _RefusedError(500, "the app gave no answer", "no_answer")
+    return RefusedError(500, "the app gave no answer", "no_answer")
 
 
-async def _refuse(send: Send, request: Request, refusal: _RefusedError) -> None:
-    kind = "invalid_request_error" if refusal.status < 500 else "server_error"
-    error = {"message": str(refusal), "type": kind, "param": None, "code": refusal.code}
-    body = json.dumps({"error": error}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-request-id", request.id.encode()),
-    ]
-    if refusal.retry_after is not None:
-        headers.append((b"retry-after", str(refusal.retry_after).encode()))
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+async def _say(send: Send, request: Request, status: int, headers: refusal.Headers, body: bytes) -> None:
+    sized = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": sized})
     await send({"type": "http.response.body", "body": body if request.method != "HEAD" else b""})
 
 
