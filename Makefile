@@ -11,9 +11,10 @@ test: setup
 	$(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.installed
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check apps src tests
+	$(BIN)/ruff check apps src tests
 	$(BIN)/mypy
+	MYPYPATH=src:apps/speech $(BIN)/mypy apps/speech/app.py apps/speech/api
 	$(BIN)/python -m pytest tests/test_layers.py tests/cli/test_docs.py
 
 docs: $(VENV)/.installed

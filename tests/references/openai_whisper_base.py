@@ -1,4 +1,5 @@
-"""Makes tests/fixtures/openai_whisper_base.json: openai-whisper's language and greedy text with whisper-base's weights.
+"""Makes tests/fixtures/openai_whisper_base.json: openai-whisper's language, greedy text and translation with whisper-base's
+weights, and the text that it hears after a prompt.
 
 Needs what openai_whisper.py needs:
 
@@ -16,6 +17,7 @@ import whisper
 from openai_whisper import samples, state, variables
 from whisper.model import ModelDimensions, Whisper
 
+PROMPTS = {"test_en.flac": "Mister Kwilter, Esquire"}
 BASE = ModelDimensions(80, 1500, 512, 8, 6, 51865, 448, 512, 8, 6)
 
 
@@ -37,7 +39,11 @@ def main(weights: Path, audio: Path, target: Path) -> None:
             "probabilities": {code: odds[code] for code in likely},
             "text": result["text"],
             "tokens": [segment["tokens"] for segment in result["segments"]],
+            "translation": model.transcribe(sound, task="translate", temperature=0.0, fp16=False)["text"],
         }
+        if prompt := PROMPTS.get(path.name):
+            prompted = model.transcribe(sound, temperature=0.0, fp16=False, initial_prompt=prompt)
+            recordings[f"leopard/{path.name}"]["prompted"] = {"prompt": prompt, "text": prompted["text"]}
         print(path.name, result["language"], result["text"], flush=True)
     made = f"openai-whisper {whisper.__version__}, torch {torch.__version__}, float32, temperature 0, language detected"
     fixture = {"made": made, "recordings": recordings}

@@ -1,0 +1,1 @@
+"""OpenAI's speech-to-text API: forms, what they ask for, and the forms of the answer."""
