@@ -16,9 +16,9 @@ from wherry.kernels.gpu import GpuOperations
 from wherry.kernels.source import FOLDER, Case
 from wherry.weights import Quantized
 
-# Functions that others call, and what has a test of its own (test_next_token.py).
+# Functions that others call, and what has a test of its own (test_next_token.py, test_sample.py).
 _FUNCTIONS = {"gelu"}
-_OWN_TEST = {"next_token"}
+_OWN_TEST = {"next_token", "sample"}
 NAMES = sorted(path.stem for path in FOLDER.glob("*.wgsl") if path.stem not in _FUNCTIONS | _OWN_TEST)
 NAMES.append("conv1d")  # a kernel made of others
 CASES = [(name, case) for name in NAMES for case in importlib.import_module(f"wherry.kernels.{name}").cases()]

@@ -94,12 +94,16 @@ class Device:
         self.write(tensor, data)
         return tensor
 
-    def write(self, tensor: Tensor, data: NDArray[Any]) -> None:
-        """Replace the numbers of `tensor`, after everything dispatched so far."""
+    def write(self, tensor: Tensor, data: NDArray[Any], at: int | None = None) -> None:
+        """Replace the numbers of `tensor`, after everything dispatched so far; or a part of them, from byte `at` on."""
         self.flush()
         raw = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
-        if len(raw) != tensor.size:
-            raise ValueError(f"write: found {len(raw)} bytes, expected {tensor.size}")
+        if len(raw) != tensor.size if at is None else at % 4 or len(raw) % 4 or at + len(raw) > tensor.size:
+            raise ValueError(f"write: found {len(raw)} bytes at {at or 0}, expected {tensor.size}")
+        if at is not None:
+            with self._guard("upload"):
+                self._queue.write_buffer(tensor.buffer, at, raw)
+            return
         if not len(raw):
             return
         with self._guard("upload"):

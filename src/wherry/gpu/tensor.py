@@ -102,6 +102,10 @@ class Tensor:
         """The same numbers under another shape (no copy)."""
         return View(self, shape)
 
+    def head(self, shape: tuple[int, ...]) -> "View":
+        """The first of its numbers under this shape (no copy)."""
+        return View(self, shape, part=True)
+
     def release(self) -> None:
         """Give the memory back now; the tensor must not be used after."""
         if not self._released:
@@ -120,11 +124,12 @@ class View(Tensor):
 
     __slots__ = ("base",)
 
-    def __init__(self, base: Tensor, shape: tuple[int, ...]) -> None:
-        if prod(shape) != prod(base.shape):
+    def __init__(self, base: Tensor, shape: tuple[int, ...], *, part: bool = False) -> None:
+        if prod(shape) > prod(base.shape) if part else prod(shape) != prod(base.shape):
             raise ValueError(f"reshape: found {list(base.shape)}, which cannot be {list(shape)}")
         self.base = base
-        self.shape, self.dtype, self.pool, self.size, self.buffer = shape, base.dtype, base.pool, base.size, base.buffer
+        self.shape, self.dtype, self.pool, self.buffer = shape, base.dtype, base.pool, base.buffer
+        self.size = byte_size(shape, base.dtype)
         self._released = True  # the base releases
 
 

@@ -21,11 +21,13 @@ from wherry.kernels import (
     linear,
     log_mel,
     next_token,
+    rms_norm,
     select,
     softmax,
 )
-from wherry.kernels.gpu_language import GpuLanguage
+from wherry.kernels.gpu_language import GpuLanguage, Projected, RmsNormed, Split, Step, Stepped
 from wherry.kernels.operations import QuantizedWeight
+from wherry.kernels.pages import Pages
 
 _WINDOWS = 8  # as many rows as the product of few rows takes
 _PROMPT = 256  # queries up to which a workgroup for each keeps a GPU busy
@@ -73,7 +75,7 @@ class Attended:
         return self.x.shape
 
 
-Lazy = Tensor | Normed | Product | Attended
+Lazy = Step | Normed | Product | Attended
 
 
 class GpuOperations(GpuLanguage):
@@ -92,12 +94,19 @@ class GpuOperations(GpuLanguage):
         self._vectors: dict[tuple[int, ...], tuple[Tensor, tuple[Tensor | None, ...]]] = {}
         self._appended: dict[int, Product] = {}  # by cache: keys and values that the next attention makes and stores
         self._filters: dict[int, tuple[Tensor, Tensor]] = {}
+        self._begin_language()
 
     # -- placing data
 
-    def weight(self, value: NDArray[Any] | QuantizedWeight) -> Tensor:
-        """Matrices keep their bits (f32, f16, blocks); vectors become float32; a convolution is put in the order it is read."""
+    def weight(self, value: NDArray[Any] | QuantizedWeight) -> Tensor | Split:
+        """Matrices keep their bits (f32, f16, blocks); vectors become float32; a convolution is put in the order it is read.
+
+        A matrix in blocks that is too large for one binding is split by rows.
+        """
         if not isinstance(value, np.ndarray):
+            limit = self.device.info.limits["max-storage-buffer-binding-size"]
+            if value.format in BLOCKS and len(value.shape) == 2 and value.data.nbytes > limit:
+                return self._split(value, limit)
             if value.format in BLOCKS and len(value.shape) == 2 and value.shape[1] % 4 == 0:
                 return self.device.upload_bytes(value.data, value.shape, value.format)
             value = value.dequantize()
@@ -106,6 +115,12 @@ class GpuOperations(GpuLanguage):
         if value.ndim == 3:
             value = conv1d.taps(value)
         return self.device.upload(value if value.dtype == np.float16 and value.ndim > 1 else value.astype(np.float32))
+
+    def _split(self, value: QuantizedWeight, limit: int) -> Split:
+        rows = value.data.reshape(value.shape[0], -1)
+        most = limit // rows.shape[1] // 2 * 2  # an even number of rows begins at a whole word
+        parts = [rows[first : first + most] for first in range(0, len(rows), most)]
+        return Split(tuple(self.device.upload_bytes(part, (len(part), value.shape[1]), value.format) for part in parts))
 
     def array(self, value: NDArray[Any]) -> Tensor:
         return self.device.upload(value)
@@ -132,7 +147,9 @@ class GpuOperations(GpuLanguage):
         *,
         gelu: bool = False,
         residual: Tensor | None = None,
-    ) -> Tensor | Product:
+    ) -> Lazy:
+        if isinstance(x, RmsNormed | Stepped) and not gelu:
+            return self._linear_step(x, weight, bias, None if residual is None else self._settled(residual))
         rest: dict[str, Any] = {"gelu": gelu, "residual": None if residual is None else self._settled(residual)}
         if isinstance(x, Attended):
             return linear.matvec(self.device, x.x, weight, bias, parts=x.parts, **rest)
@@ -148,7 +165,10 @@ class GpuOperations(GpuLanguage):
     def conv1d(self, x: Tensor, weight: Tensor, bias: Tensor, *, stride: int) -> Tensor:
         return conv1d.launch(self.device, x, weight, bias, stride=stride, tiled=self._tiled)
 
-    def add(self, x: Tensor, y: Tensor) -> Tensor:
+    def add(self, x: Lazy, y: Tensor) -> Tensor:
+        if isinstance(x, RmsNormed):
+            return rms_norm.launch(self.device, x.x, x.weight, y, eps=x.eps)
+        x = self._settled(x)
         return add.launch(self.device, x, y)
 
     def attention(self, q: Lazy, k: Tensor, v: Tensor, heads: int, *, lengths: Tensor | None = None) -> Tensor | Attended:
@@ -167,8 +187,10 @@ class GpuOperations(GpuLanguage):
     def embedding(self, tokens: Tensor, table: Tensor, positions_table: Tensor, offsets: Tensor) -> Tensor:
         return embedding.launch(self.device, tokens, table, positions_table, offsets)
 
-    def append(self, cache: Tensor, x: Lazy, offsets: Tensor) -> None:
-        if isinstance(x, Product):
+    def append(self, cache: Tensor | Pages[Tensor], x: Lazy, offsets: Tensor) -> None:
+        if isinstance(cache, Pages):
+            self.store(cache, x if isinstance(x, Projected) else self._settled(x))
+        elif isinstance(x, Product):
             self._appended[id(cache)] = x  # the attention that reads the cache next makes and stores it
         else:
             append.launch(self.device, cache, self._settled(x), offsets)
@@ -176,7 +198,9 @@ class GpuOperations(GpuLanguage):
     def select(self, x: Lazy, rows: Tensor) -> Tensor:
         return select.launch(self.device, self._settled(x), rows)
 
-    def logits(self, x: Lazy, table: Tensor) -> Tensor:
+    def logits(self, x: Lazy, table: Tensor | Split) -> Tensor:
+        if isinstance(x, RmsNormed) or isinstance(table, Split):
+            return self._logits_step(x if isinstance(x, RmsNormed) else self._settled(x), table)
         if not self._tiled:  # so many columns that lanes with several each keep such a driver busy, for one row too
             return linear.matmul(self.device, self._settled(x), table, tiled=False)
         return self._settled(self.linear(x, table))
@@ -243,4 +267,4 @@ class GpuOperations(GpuLanguage):
         if isinstance(x, Attended):
             unit = self.device.upload(np.eye(x.shape[-1], dtype=np.float32))
             return linear.matvec(self.device, x.x, unit, parts=x.parts)
-        return x
+        return self._taken(x)

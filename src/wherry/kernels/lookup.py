@@ -9,9 +9,14 @@ from wherry.gpu.device import Device, Tensor
 from wherry.kernels.source import Case, format_of, random_array, source
 
 
-def launch(device: Device, tokens: Tensor, table: Tensor, *, scale: float = 1.0) -> Tensor:
-    """tokens (B, T) int32, table (vocab, n) -> scale * table[tokens]: (B, T, n)."""
-    y = device.empty((*tokens.shape, table.shape[1]))
+def launch(
+    device: Device, tokens: Tensor, table: Tensor, *, scale: float = 1.0, first: int = 0, into: Tensor | None = None
+) -> Tensor:
+    """tokens (B, T) int32, table (vocab, n) -> scale * table[tokens]: (B, T, n).
+
+    first: the table is the part of a larger one from this row on; tokens of other parts leave `into` as it is.
+    """
+    y = device.empty((*tokens.shape, table.shape[1])) if into is None else into
     count = y.size // 16
     groups = -(-count // 64)
     device.dispatch(
@@ -21,6 +26,8 @@ def launch(device: Device, tokens: Tensor, table: Tensor, *, scale: float = 1.0)
         count4=count,
         state4=table.shape[1] // 4,
         vocab=table.shape[0],
+        first=first,
+        part=int(first > 0),
         scale=scale,
     )
     return y

@@ -1,9 +1,11 @@
-// y[r, c] = x[r, c] / sqrt(mean(x[r, :]^2) + eps) * weight[c].  One workgroup per row.
+// y[r, c] = x[r, c] / sqrt(mean(x[r, :]^2) + eps) * weight[c] (+ residual[r, c]).  One workgroup per row.
 struct Params { cols4: u32, eps: f32 }
+override RESIDUAL: bool = false;
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;             // (rows, cols)
 @group(0) @binding(2) var<storage, read> weight: array<vec4<f32>>;        // (cols,)
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;       // (rows, cols)
+@group(0) @binding(4) var<storage, read> residual: array<vec4<f32>>;      // (rows, cols)
 const WG = 64u;
 var<workgroup> sums: array<f32, WG>;
 
@@ -25,6 +27,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let scale = inverseSqrt(sums[0] / (4.0 * f32(params.cols4)) + params.eps);
     for (var c = lane; c < params.cols4; c += WG) {
-        y[row + c] = x[row + c] * scale * weight[c];
+        var v = x[row + c] * scale * weight[c];
+        if (RESIDUAL) {
+            v += residual[row + c];
+        }
+        y[row + c] = v;
     }
 }
