@@ -1,4 +1,4 @@
-"""The device's choice of the next token against numpy's, which tests/engine/test_sampling.py compares with other implementations."""
+"""The device's choice of the next token against numpy's, which tests/engine/test_sampling.py proves by other implementations."""
 
 import numpy as np
 import pytest

@@ -16,6 +16,7 @@ from wherry.errors import FormatError
 from wherry.kernels.compiled import compiled
 from wherry.kernels.cpu import CpuOperations
 from wherry.kernels.gpu import GpuOperations
+from wherry.kernels.pages import PAGE, PAGES, Pages
 from wherry.models import gemma, llama
 from wherry.models.language import gemma_weights, language_model, llama_weights
 from wherry.models.rotation import Rotation, rotation_table
@@ -34,13 +35,20 @@ def checkpoint(name: str) -> Checkpoint:
     return Checkpoint(Path(f"{name}.safetensors"), "safetensors", random_weights(shapes), {"config": config})
 
 
-def logits(name: str, ops: Any) -> NDArray[np.float32]:
-    """After each of TOKENS, taken in pieces: (T, vocab)."""
+def logits(name: str, ops: Any, paged: bool = False) -> NDArray[np.float32]:
+    """After each of TOKENS, taken in pieces: (T, vocab). paged: keys and values lie in a page."""
     model = language_model(checkpoint(name))
     dims = model.dims
     tables = [ops.array(rotation_table(rotation, _CONTEXT)) for rotation in model.rotations]
     shape = (1, _CONTEXT, dims.n_kv_head * dims.head_width)
     cache = llama.Cache(*([ops.empty(shape) for _ in range(dims.n_layer)] for _ in range(2)))
+    rows = np.zeros((1, PAGES + 1), np.int32)
+    rows[0, PAGES] = 2
+    placed = ops.array(rows)
+    if paged:
+        pool = (4, PAGE, 2, shape[2] // 2)
+        keys = [Pages(ops.array(np.zeros(pool, np.uint32)), placed) for _ in range(dims.n_layer)]
+        cache = llama.Cache(keys, [key.values() for key in keys])
     found, at = [], 0
     if isinstance(dims, gemma.GemmaDims):
         weights: Any = gemma_weights(model, ops.weight, *tables)
@@ -51,6 +59,8 @@ def logits(name: str, ops: Any) -> NDArray[np.float32]:
         decode = llama.decode
         table = weights.output
     for count in _PIECES:
+        if paged:
+            ops.device.write(placed, np.asarray([at + count], np.int32), at=0)
         tokens = np.asarray([TOKENS[at : at + count]], np.int32)
         where = [ops.array(np.asarray([place], np.int32)) for place in (at, at + count)]
         hidden = decode(ops, dims, weights, ops.array(tokens), *where, cache).reshape((count, dims.n_state))
@@ -72,6 +82,16 @@ def test_logits_in_wgsl_are_transformers(name: str, implementation: str) -> None
     device = open_for_tests(implementation)
     found = logits(name, GpuOperations(device))
     np.testing.assert_allclose(found[_PLACES], _FIXTURE[f"{name}.logits"], atol=2e-4)
+    device.destroy()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("implementation", ["wgpu", "dawn"])
+def test_logits_over_pages_of_halves_stay_near(name: str, implementation: str) -> None:
+    device = open_for_tests(implementation)
+    found = logits(name, GpuOperations(device), paged=True)
+    expected = _FIXTURE[f"{name}.logits"]
+    assert np.sqrt(np.square(found[_PLACES] - expected).mean() / np.square(expected).mean()) < 2e-3
     device.destroy()
 
 

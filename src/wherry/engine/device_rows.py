@@ -48,7 +48,9 @@ class DeviceRows:
             return None
         ops = self.network.ops
         if len(tokens) > 1:
-            hidden = ops.select(hidden.reshape((len(tokens), self.network.model.dims.n_state)), ops.array(np.asarray([len(tokens) - 1], np.int32)))
+            hidden = ops.select(
+                hidden.reshape((len(tokens), self.network.model.dims.n_state)), ops.array(np.asarray([len(tokens) - 1], np.int32))
+            )
         return self.network.logits(hidden.reshape((1, self.network.model.dims.n_state)))
 
     def logits(self, tokens: Sequence[int], start: int, pages: Sequence[int]) -> Floats:

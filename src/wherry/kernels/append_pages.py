@@ -27,9 +27,7 @@ def launch(device: Device, x: Tensor, rows: Tensor, pool: Tensor, *, row: int = 
     return pool
 
 
-def reference(
-    x: NDArray[Any], rows: NDArray[Any], pool: NDArray[Any], *, row: int = 0, value: bool = False
-) -> NDArray[Any]:
+def reference(x: NDArray[Any], rows: NDArray[Any], pool: NDArray[Any], *, row: int = 0, value: bool = False) -> NDArray[Any]:
     pool = pool.copy()
     for t in range(x.shape[1]):
         place = int(rows[row, 0]) - x.shape[1] + t

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wherry.errors import KernelError
 from wherry.gpu.device import Device, Tensor
 from wherry.kernels import (
     append_pages,
@@ -47,6 +46,8 @@ class Projected:
     norm: Tensor | None = None  # of each head
     eps: float = 0.0
     table: Tensor | None = None  # of the rotation
+    offsets: Tensor | None = None  # where it is not the attention over pages that reads it
+    heads: int = 0
     interleaved: bool = False
 
     @property
@@ -112,7 +113,7 @@ class GpuLanguage:
 
     def rotate(self, x: Step, table: Tensor, offsets: Tensor, heads: int, *, interleaved: bool = False) -> Step:
         if isinstance(x, Projected) and x.table is None:
-            return replace(x, table=table, interleaved=interleaved)
+            return replace(x, table=table, offsets=offsets, heads=heads, interleaved=interleaved)
         return rotate.launch(self.device, self._taken(x), table, offsets, heads=heads, interleaved=interleaved)
 
     def store(self, cache: Pages[Tensor], x: Step) -> None:
@@ -197,10 +198,12 @@ class GpuLanguage:
         if isinstance(x, RmsNormed):
             return rms_norm.launch(self.device, x.x, x.weight, eps=x.eps)
         if isinstance(x, Projected):
-            if x.table is not None:
-                raise KernelError("a rotated product was read by something that is not the attention over pages")
             y = project.launch(self.device, x.x.x, x.weight, norm=x.x.weight, bias=x.bias, eps=x.x.eps)
-            return y if x.norm is None else rms_norm.launch(self.device, y, x.norm, eps=x.eps)
+            if x.norm is not None:
+                y = rms_norm.launch(self.device, y, x.norm, eps=x.eps)
+            if x.table is None or x.offsets is None:
+                return y
+            return rotate.launch(self.device, y, x.table, x.offsets, heads=x.heads, interleaved=x.interleaved)
         return x
 
     def _side_by_side(self, *vectors: tuple[Tensor | None, int]) -> Tensor:

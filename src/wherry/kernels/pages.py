@@ -1,4 +1,4 @@
-"""Keys and values in pages (Kwon et al., 2023, "PagedAttention"): texts take pages from one pool as they grow, and may share them."""
+"""Keys and values in pages (Kwon et al., 2023, "PagedAttention"): texts take them from one pool as they grow, or share them."""
 
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar

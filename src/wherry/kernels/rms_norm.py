@@ -22,9 +22,7 @@ def launch(device: Device, x: Tensor, weight: Tensor, residual: Tensor | None = 
     return y
 
 
-def reference(
-    x: NDArray[Any], weight: NDArray[Any], residual: NDArray[Any] | None = None, *, eps: float = 1e-5
-) -> NDArray[Any]:
+def reference(x: NDArray[Any], weight: NDArray[Any], residual: NDArray[Any] | None = None, *, eps: float = 1e-5) -> NDArray[Any]:
     rows = x.astype(np.float64).reshape(*x.shape[:-1], -1, len(weight))
     y = np.asarray(rows / np.sqrt((rows**2).mean(-1, keepdims=True) + eps) * weight).reshape(x.shape)
     return y if residual is None else y + residual

@@ -193,4 +193,5 @@ def likeliest(scores: NDArray[Any]) -> NDArray[np.int64]:
         order = np.argpartition(-scores, CANDIDATES - 1)[:CANDIDATES]
         order.sort()
     order = order[np.argsort(-scores[order], kind="stable")]
-    return order[scores[order] >= scores[order[0]] - 30]
+    kept: NDArray[np.int64] = order[scores[order] >= scores[order[0]] - 30]
+    return kept
