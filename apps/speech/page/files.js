@@ -2,10 +2,11 @@
 
 const digits = (number, width) => String(number).padStart(width, "0");
 
+// vtt may leave out hours, and openai-whisper does.
 function clock(seconds, point) {
   const ms = Math.round(seconds * 1000);
   const [h, m, s] = [Math.floor(ms / 3600000), Math.floor(ms / 60000) % 60, Math.floor(ms / 1000) % 60];
-  return `${digits(h, 2)}:${digits(m, 2)}:${digits(s, 2)}${point}${digits(ms % 1000, 3)}`;
+  return `${h || point === "," ? `${digits(h, 2)}:` : ""}${digits(m, 2)}:${digits(s, 2)}${point}${digits(ms % 1000, 3)}`;
 }
 
 const line = (segment) => segment.text.trim();

@@ -117,6 +117,13 @@ function forget() {
 
 // -- hearing it again
 
+// What a browser recorded says nothing of its length until it has been at the end.
+player.addEventListener("loadedmetadata", () => {
+  if (player.duration !== Infinity) return;
+  player.addEventListener("durationchange", () => { player.currentTime = 0; }, { once: true });
+  player.currentTime = Number.MAX_SAFE_INTEGER;
+});
+
 player.addEventListener("timeupdate", () => {
   const now = player.currentTime;
   segments.forEach(({ start, end }, i) => {

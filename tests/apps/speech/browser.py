@@ -1,0 +1,111 @@
+"""A real Chromium without a window, driven by its own driver."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.conftest import ROOT
+
+SECONDS = 60.0  # to wait for what will come
+SHOTS = ROOT / "build/screenshots"
+# What Chromium does besides showing pages, and a microphone that plays a file.
+_FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync "
+    "--disable-default-apps --lang=en-US --force-device-scale-factor=1 "
+    "--use-fake-ui-for-media-stream --use-fake-device-for-media-stream"
+)
+
+
+class Browser:
+    """What the tests do with the page of `url`. `downloads` is where it saves."""
+
+    def __init__(self, driver: Chrome, url: str, downloads: Path) -> None:
+        self.driver = driver
+        self.url = url
+        self.downloads = downloads
+
+    def open(self) -> None:
+        self.driver.get(f"{self.url}/")
+        self.until(lambda: self.find("#model option"))
+
+    def find(self, selector: str) -> WebElement | None:
+        found = self.all(selector)
+        return found[0] if found else None
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements("css selector", selector)
+
+    def get(self, selector: str) -> WebElement:
+        return self.driver.find_element("css selector", selector)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def until(self, condition: Callable[[], Any]) -> Any:
+        return WebDriverWait(self.driver, SECONDS, 0.05).until(lambda _: condition())
+
+    def press(self, *keys: str) -> str:
+        """Into whatever has the focus -> the id of what has it then, or its class."""
+        ActionChains(self.driver).send_keys(*keys).perform()
+        return str(self.run("return document.activeElement.id || document.activeElement.className"))
+
+    def choose(self, path: Path) -> None:
+        self.get("#file").send_keys(str(path))
+
+    def done(self) -> list[str]:
+        """The segments' text, once all are there."""
+        self.until(lambda: self.get("#status").text in ("Done", "完成"))
+        texts: list[str] = self.run("return [...document.querySelectorAll('#segments button span')].map((e) => e.textContent)")
+        return texts
+
+    def shoot(self, name: str) -> None:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.run("document.getAnimations().forEach((animation) => animation.finish && animation.effect.getTiming().iterations "
+                 "!== Infinity && animation.finish())")  # fmt: skip
+        self.driver.get_screenshot_as_file(str(SHOTS / f"{name}.png"))
+
+    def look(self, *, width: int = 1100, height: int = 900, dark: bool = False, phone: bool = False) -> None:
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 2 if phone else 1, "mobile": phone}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+    def requested(self) -> set[str]:
+        """The addresses of everything that was asked for since the last call."""
+        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        return {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
+
+
+@contextmanager
+def browser(url: str, key: str, sound: Path, folder: Path) -> Generator[Browser]:
+    """sound: what the microphone hears, a wav file."""
+    if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
+        assert "CI" not in os.environ, "found no chromium, expected it with its driver (.ci/run)"
+        pytest.skip("needs chromium and chromedriver")
+    options = ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for flag in [*_FLAGS.split(), f"--use-file-for-fake-audio-capture={sound}", f"--user-data-dir={folder / 'profile'}"]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = Chrome(options, Service(shutil.which("chromedriver")))
+    try:
+        downloads = folder / "downloads"
+        downloads.mkdir()
+        driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
+        # As a person who was asked for the key: the browser knows it from now on.
+        driver.get(f"{url.replace('://', f'://anybody:{key}@')}/healthz")
+        driver.get(f"{url.replace('://', f'://anybody:{key}@')}/icon.svg")
+        yield Browser(driver, url, downloads)
+    finally:
+        driver.quit()
