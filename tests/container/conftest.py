@@ -1,14 +1,10 @@
 """Engines for the tests: started once for all test processes, ended when the last of them is done."""
 
 import fcntl
-import hashlib
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,77 +13,17 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, SAMPLE, build_guest
-from tests.container import engines, packages
+from tests.container import engines, packages, podmen
 from tests.container.cri import Cri
 from tests.container.engines import NAME, Engine
 from tests.container.images import LINUX, WASM, write_image
+from tests.container.state import CDI, PREFIX, STATE, TAG, require_root, shared, wait_until
 from tests.weights.files import random_whisper
 from wherry.engine.catalog import ModelFiles
 from wherry.engine.convert import convert_whisper
 from wherry.weights.burn_writer import write_burn
 
-_TAG = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]  # two checkouts may be tested at once
-STATE = Path(tempfile.gettempdir()) / f"wherry-{_TAG}"  # sockets want a short path
-PREFIX = STATE / "prefix"
-CDI = STATE / "cdi"
 _END_OF_TEXT = 50256  # of the English vocabulary
-
-
-def require_root() -> None:
-    """Engines need root: where it is not allowed, the test says what it left out, and fails where CI is set."""
-    missing = [] if os.geteuid() == 0 else ["root"]
-    missing += [name for name in ("apt-get", "dpkg-deb", "ip", "nsenter", "iptables") if shutil.which(name) is None]
-    if missing:
-        words = f"left out: real engines, which want {', '.join(missing)}"
-        if os.environ.get("CI"):
-            pytest.fail(words)
-        pytest.skip(words)
-
-
-@contextmanager
-def shared(name: str, start: Callable[[], int], prepare: Callable[[], None], end: Callable[[int], None]) -> Iterator[None]:
-    """Start a process once for all test processes, prepare it, and end it with the last. What a killed run left is ended first.
-
-    Each user holds a lock on `NAME.users` as long as it uses it; whoever gets the only one may start and end.
-    """
-    STATE.mkdir(exist_ok=True, mode=0o755)
-    pid_file = STATE / f"{name}.pid"
-    with (STATE / f"{name}.lock").open("w") as lock, (STATE / f"{name}.users").open("w") as users:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if pid_file.exists():
-                end(int(pid_file.read_text()))
-            process = start()
-            pid_file.write_text(str(process))
-            try:
-                prepare()
-            except BaseException:
-                end(process)
-                pid_file.unlink()
-                raise
-        except BlockingIOError:
-            pass  # another process uses it already
-        fcntl.flock(users, fcntl.LOCK_SH)
-        fcntl.flock(lock, fcntl.LOCK_UN)
-        try:
-            yield
-        finally:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            try:
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                end(int(pid_file.read_text()))
-                pid_file.unlink()
-            except BlockingIOError:
-                pass
-
-
-def wait_until(ready: Callable[[], bool], log: Path) -> None:
-    for _ in range(600):
-        if ready():
-            return
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +74,7 @@ def _docker(
     lower = engines.lower_runtime()
     folder = STATE / name
     prefix = STATE / "prefix-docker20" if name == "docker20" else PREFIX  # one prefix knows one Docker
-    namespace = f"wherry-{_TAG}-{name}"
+    namespace = f"wherry-{TAG}-{name}"
     command = [str(here / "usr/bin/docker"), "--host", f"unix://{folder}/docker.sock"]
     engine = Engine(name, command, flags, {"HOME": str(folder), "PATH": "/usr/bin:/bin"}, namespace, device=device)
 
@@ -186,52 +122,31 @@ def docker20(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def podman(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
-    """Debian 12's Podman 4.3, as root, with storage and settings of its own."""
-    require_root()
-    packages.install("podman", "netavark", "aardvark-dns", "crun", "catatonit")
-    lower = engines.lower_runtime()
-    folder, namespace = STATE / "podman", f"wherry-{_TAG}-podman"
-    environment = {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": str(folder),
-        "CONTAINERS_CONF": str(folder / "containers.conf"),
-        "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
-    }
-    command = ["nsenter", f"--net=/run/netns/{namespace}", "podman"]
-    flags = [f"--runtime={NAME}", "--platform=wasi/wasm"]
-    engine = Engine("podman", command, flags, environment, namespace, "localhost/", ["--device=docker.com/gpu=lavapipe"])
-
-    def start() -> int:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        limits = 'default_ulimits = ["nofile=1024:4096", "nproc=1024:4096"]'  # its own want CAP_SYS_RESOURCE
-        (folder / "containers.conf").write_text(
-            f'[containers]\n{limits}\n\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n\n'
-            f'[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "{folder}/networks"\n'
-        )
-        (folder / "storage.conf").write_text(
-            f'[storage]\ndriver = "overlay"\nrunroot = "{folder}/run"\ngraphroot = "{folder}/graph"\n'
-        )
-        engines.install_runtime("podman", PREFIX, folder / "containers.conf", lower)
-        engines.network(namespace)
-        Path("/var/run/cdi").mkdir(exist_ok=True)
-        shutil.copy(cdi_spec / "wherry.json", "/var/run/cdi/wherry-test.json")  # Podman 4.3 looks in fixed places
-        return 0
-
-    def prepare() -> None:
-        engine("load", "-i", archives[2], check=True)
-        engine("tag", "only", "probe", check=True)
-        engine("load", "-i", archives[1], check=True)
-        engine("tag", "docker.io/library/static", "localhost/static", check=True)
-
-    def end(process: int) -> None:
-        engine("rm", "-fa")
-        subprocess.run(["ip", "netns", "del", namespace], check=False, capture_output=True)
-        Path("/var/run/cdi/wherry-test.json").unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-
-    with shared("podman", start, prepare, end):
+    """Debian 12's Podman 4.3, as root, over runc."""
+    with podmen.podman("podman", archives, cdi_spec, engines.lower_runtime()) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def crun(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
+    """The same over crun, which is what Debian's Podman takes of itself."""
+    with podmen.podman("crun", archives, cdi_spec, Path("/usr/bin/crun")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def rootless(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
+    """The same as a user without rights, of a runtime that the administrator has installed."""
+    with podmen.podman("rootless", archives, cdi_spec, engines.lower_runtime(), user=podmen.USER) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def shaders() -> list[str]:
+    """Flags that keep what Mesa compiles: for a driver that computes on the CPU that is most of the work."""
+    folder = packages.FOLDER / "shaders"
+    folder.mkdir(parents=True, exist_ok=True)
+    return ["-v", f"{folder}:/shaders", "-e", "MESA_SHADER_CACHE_DIR=/shaders"]
 
 
 @dataclass(frozen=True)
@@ -250,7 +165,7 @@ def containerd(archives: list[Path], cdi_spec: Path, tmp_path_factory: pytest.Te
     require_root()
     here = packages.unpack(*packages.DOCKER_26)
     lower = engines.lower_runtime()
-    folder, prefix, namespace = STATE / "containerd", PREFIX, f"wherry-{_TAG}-containerd"
+    folder, prefix, namespace = STATE / "containerd", PREFIX, f"wherry-{TAG}-containerd"
     socket = folder / "containerd.sock"
     ctr = [str(here / "usr/bin/ctr"), "--address", str(socket)]
 

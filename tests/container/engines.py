@@ -35,11 +35,13 @@ class Engine:
     namespace: str
     images: str = ""  # what stands before an image's name
     device: list[str] = field(default_factory=list)  # asks for lavapipe
+    folder: Path | None = None  # where it works: conmon leaves a file there
 
     def __call__(self, *arguments: str | Path, stdin: str = "", check: bool = False, seconds: float = _SECONDS) -> Result:
         result = subprocess.run(
             [*self.command, *map(str, arguments)],
             env=self.environment,
+            cwd=self.folder,
             input=stdin,
             capture_output=True,
             text=True,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.container import engines, packages
-from tests.container.conftest import require_root
+from tests.container.state import require_root
 from wherry.container import layout
 from wherry.engine.catalog import ModelFiles
 

@@ -14,8 +14,8 @@ import pytest
 import wasmtime
 
 from tests.container import engines
-from tests.container.conftest import PREFIX
 from tests.container.engines import Engine
+from tests.container.state import PREFIX
 from wherry.container import layout, modules
 from wherry.container.compose import read_manifest
 from wherry.errors import InputError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.container.conftest import STATE
 from tests.container.engines import Engine
+from tests.container.state import STATE
 
 TEXT = "A ferry is a light boat that carries people and goods across a river."
 PRELOAD = ["--env", "WASMEDGE_WASINN_PRELOAD=default:Burn:GPU:/tiny_en.mpk:/tiny_en.cfg:/tokenizer.json:en"]
