@@ -1,6 +1,7 @@
 """Engines for the tests: started once for all test processes, ended when the last of them is done."""
 
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -142,10 +143,19 @@ def rootless(archives: list[Path], cdi_spec: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def shaders() -> list[str]:
-    """Flags that keep what Mesa compiles: for a driver that computes on the CPU that is most of the work."""
+def shaders(speech_archive: Path) -> list[str]:
+    """Flags that give what Mesa has compiled already: for a driver that computes on the CPU that is most of the work."""
     folder = packages.FOLDER / "shaders"
-    folder.mkdir(parents=True, exist_ok=True)
+    model = speech_archive / "small/tiny_en.mpk"
+    words = ["transcribe", "--device", "gpu:llvmpipe", "--language", "en", "--model", model, SAMPLE]
+    with (packages.FOLDER / "shaders.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            new = folder.with_suffix(".new")
+            shutil.rmtree(new, ignore_errors=True)
+            environment = {**os.environ, "MESA_SHADER_CACHE_DIR": str(new)}
+            subprocess.run([engines.WHERRY, *words], env=environment, check=True, capture_output=True, timeout=600)
+            new.rename(folder)
     return ["-v", f"{folder}:/shaders", "-e", "MESA_SHADER_CACHE_DIR=/shaders"]
 
 
@@ -157,6 +167,7 @@ class Containerd:
     cri: Cri
     program: Path
     handler: str
+    namespace: str
 
 
 @pytest.fixture(scope="session")
@@ -194,7 +205,7 @@ def containerd(archives: list[Path], cdi_spec: Path, tmp_path_factory: pytest.Te
         shutil.rmtree(folder, ignore_errors=True)
 
     with shared("containerd", start, prepare, end):
-        yield Containerd(ctr, Cri(socket), prefix / "bin/wherry-containerd", "wherry")
+        yield Containerd(ctr, Cri(socket), prefix / "bin/wherry-containerd", "wherry", namespace)
 
 
 def _pause_image(folder: Path) -> Path:

@@ -103,17 +103,24 @@ class Cri:
         environment: Mapping[str, str],
         devices: list[str],
         user: int,
+        more: Message | None = None,
+        resources: Message | None = None,
     ) -> str:
-        """A container with a read-only root as `user` -> its id. Its log is `container.log` in the pod's folder."""
-        security = {3: {1: _HOST_NETWORK}, 5: {1: user}, 7: 1, 11: 1}
+        """A container with a read-only root and no capabilities as `user` -> its id.
+
+        Its log is `container.log` in the pod's folder. `more` are fields of its configuration, `resources` its
+        LinuxContainerResources.
+        """
+        security = {1: {2: ["ALL"]}, 3: {1: _HOST_NETWORK}, 5: {1: user}, 7: 1, 11: 1}
         config = {
             1: {1: "app"},
             2: {1: image},
             4: arguments,
             6: pairs(environment),
             11: "container.log",
-            15: {1: {}, 2: security},
+            15: {1: resources or {}, 2: security},
             17: [{1: device} for device in devices],
+            **(more or {}),
         }
         answer = self.call("CreateContainer", {1: pod[0], 2: config, 3: pod[1]})
         return str(answer[1][0].decode())
