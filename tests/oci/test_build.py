@@ -8,7 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
+import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
@@ -117,7 +119,10 @@ def test_the_image_is_an_index_of_three_over_the_same_layers(folder: Path, store
 
 @pytest.mark.parametrize("compression", list(Compression))
 def test_the_same_inputs_give_the_same_digest(folder: Path, tmp_path: Path, compression: Compression) -> None:
-    """Another checkout, other times, another umask, another owner, another store, another process: the same image."""
+    """Another checkout, other times, another umask, another owner, another store, another process: the same image.
+
+    And, where there is one, another Python, as another user, on another file system.
+    """
     text = FOUR_COPIES + "COPY site run.sh /s/\nENV A=b C=d\nLABEL x=y wherry.publish=8080:8080\nWORKDIR /w/d\n"
     first = make(folder, text, Store(tmp_path / "one"), compression=compression)
     other = tmp_path / "elsewhere/deeper"
@@ -139,6 +144,21 @@ print(build(recipe, Store(Path(sys.argv[2])), None, compression=Compression(sys.
     command = [sys.executable, "-c", steps, other, tmp_path / "two", compression.value]
     second = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, umask=0o077)
     assert second.stdout.strip() == str(first.digest)
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    python = Path("/usr/bin", version)
+    if os.geteuid() != 0 or not python.exists() or not Path("/dev/shm").is_dir():
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as shared:
+        away = Path(shared) / "context"
+        shutil.copytree(folder, away, symlinks=True)
+        for path in (Path(shared), away, *away.rglob("*")):
+            os.chown(path, 4321, 4321, follow_symlinks=False)
+        packages = Path(sysconfig.get_path("purelib"))
+        paths = f"{ROOT / 'src'}:{packages}"
+        given = {"PYTHONPATH": paths, "PATH": "/usr/bin", "HOME": shared, "TZ": "America/Lima", "LC_ALL": "C.UTF-8"}
+        command = ["setpriv", "--reuid=4321", "--regid=4321", "--clear-groups", python, "-c", steps, away, f"{shared}/three"]
+        third = subprocess.run([*command, compression.value], env=given, capture_output=True, text=True, umask=0o007, check=False)
+        assert third.stdout.strip() == str(first.digest), third.stderr
 
 
 def test_the_digest_of_a_known_image(tmp_path: Path, store: Store) -> None:
