@@ -97,8 +97,8 @@ def htpasswd(folder: Path) -> str:
     return f"auth: {{htpasswd: {{realm: tests, path: {folder / 'htpasswd'}}}}}\n"
 
 
-def certificate(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
-    """A self-signed certificate for an address, and its key."""
+def certificate(folder: Path, names: Sequence[str] = ()) -> tuple[Path, Path]:
+    """A self-signed certificate for this machine and these names, and its key."""
     folder.mkdir(parents=True, exist_ok=True)
     cert, key = folder / "cert.pem", folder / "key.pem"
     command = [
@@ -113,7 +113,8 @@ def certificate(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
         "-subj",
         "/CN=tests",
     ]
-    command += ["-addext", f"subjectAltName=IP:{name}", "-keyout", str(key), "-out", str(cert)]
+    known = ",".join(["IP:127.0.0.1", *(f"DNS:{name}" for name in names)])
+    command += ["-addext", f"subjectAltName={known}", "-keyout", str(key), "-out", str(cert)]
     subprocess.run(command, check=True, capture_output=True)
     return cert, key
 

@@ -53,11 +53,12 @@ class Patience:
 
 
 class RetryableError(DownloadError):
-    """What may go away by itself; `after`: the seconds that the server asks to wait."""
+    """What may go away by itself; `after`: the seconds that the server asks to wait, `otherwise`: what may help at once."""
 
-    def __init__(self, message: str, *, hint: str = "", after: float | None = None) -> None:
+    def __init__(self, message: str, *, hint: str = "", after: float | None = None, otherwise: str = "") -> None:
         super().__init__(message, hint=hint)
         self.after = after
+        self.otherwise = otherwise
 
 
 class Attempts:
@@ -81,6 +82,7 @@ class Attempts:
         if error.after is not None:
             if error.after > patience.longest_pause:
                 hint = f"try again in {error.after:.0f} s, when it wants to be asked again"
+                hint += f"; {error.otherwise}" if error.otherwise else ""
                 raise DownloadError(error.message, hint=hint) from error
             pause = max(pause, error.after)
         await patience.sleep(pause)
@@ -338,7 +340,8 @@ class Connection:
         if answer.status in _TRY_AGAIN:
             after = _retry_after(answer.headers.get("Retry-After", ""))
             hint = "the registry is busy or out of order; run the same command again later: it goes on where it stopped"
-            return RetryableError(message, hint=hint, after=after)
+            limit = f"`wherry login {self.registry}` may raise its limit" if answer.status == 429 else ""
+            return RetryableError(message, hint=f"{hint}; {limit}" if limit else hint, after=after, otherwise=limit)
         if answer.status in (401, 403):
             return DownloadError(message, hint=f"log in with `wherry login {self.registry}` as somebody who may")
         return DownloadError(message)
