@@ -40,6 +40,7 @@ OWNERS = {
     "httpx2": "oci",
     "h11": "wasm",
     "jinja2": "text",
+    "llguidance": "text",
     "llvmlite": "kernels",
     "prometheus_client": "wasm",
     "rich": "cli",

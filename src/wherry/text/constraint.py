@@ -1,0 +1,153 @@
+"""Constrained output: which tokens may come next so that the whole answer fits a JSON schema, a regular expression or a grammar.
+
+The work is PyPI `llguidance`'s: https://github.com/guidance-ai/llguidance.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper, grammar_from
+from numpy.typing import NDArray
+
+from wherry.errors import InputError, TooLargeError
+from wherry.text.language import Vocabulary
+
+_MAX_GRAMMAR = 1 << 18  # characters
+_MAX_DEPTH = 100  # of a schema's JSON
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """What an answer is to fit, checked; `field` names where it came from. Made by the functions below."""
+
+    field: str
+    text: str  # llguidance's own form
+
+
+def json_schema(schema: Mapping[str, Any], field: str = "json_schema") -> Grammar:
+    """Any JSON object is {"type": "object"}. Raises InputError for a schema that says what cannot be kept."""
+    if _depth(schema) > _MAX_DEPTH:
+        raise InputError(f"{field}: found a schema more than {_MAX_DEPTH} deep, expected a shallower one")
+    text = json.dumps(schema)
+    return _checked(field, text, lambda: LLMatcher.grammar_from_json_schema(text))
+
+
+def regular_expression(pattern: str, field: str = "regex") -> Grammar:
+    """For the whole answer, in the syntax of Rust's regex. Raises InputError."""
+    return _checked(field, pattern, lambda: LLMatcher.grammar_from_regex(pattern))
+
+
+def gbnf(grammar: str, field: str = "grammar") -> Grammar:
+    """llama.cpp's grammars; Lark's are taken too. Raises InputError."""
+    return _checked(field, grammar, lambda: grammar_from("gbnf", grammar))
+
+
+class Constraint:
+    """One answer under a grammar: `mask` before each token, `take` after it."""
+
+    def __init__(self, words: "GrammarWords", grammar: Grammar) -> None:
+        self._matcher = LLMatcher(words.tokenizer, grammar.text, log_level=0, limits=_limits())
+        self._field = grammar.field
+        self._check()
+        self._bits = np.zeros(-(-words.count // 32), np.uint32)
+        self._count = words.count
+
+    def mask(self) -> NDArray[np.bool_]:
+        """(vocab,): whether each token may come next; ends are among them once the answer may end. Raises InputError where the
+        grammar is too much work."""
+        self._matcher.unsafe_compute_mask_ptr(self._bits.ctypes.data, self._bits.nbytes)
+        self._check()
+        return np.unpackbits(self._bits.view(np.uint8), bitorder="little")[: self._count].astype(bool)
+
+    def take(self, token: int) -> None:
+        """Raises InputError for a token that may not come."""
+        self._matcher.consume_token(token)
+        self._check()
+
+    @property
+    def ended(self) -> bool:
+        """Nothing but an end can follow."""
+        return bool(self._matcher.is_stopped())
+
+    @property
+    def complete(self) -> bool:
+        """The answer fits as it is."""
+        return bool(self._matcher.is_accepting() or self._matcher.is_stopped())
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            raise InputError(f"{self._field}: {_first_line(self._matcher.get_error())}")
+
+
+@dataclass(frozen=True)
+class GrammarWords:
+    """A vocabulary as grammars see it: made once for a model, shared by all answers."""
+
+    tokenizer: LLTokenizer
+    count: int
+
+
+def grammar_words(vocabulary: Vocabulary, n_vocab: int) -> GrammarWords:
+    """n_vocab: the model's tokens, of which the vocabulary may have fewer."""
+    ends = sorted(vocabulary.ends)
+    if not ends:
+        raise InputError("found a vocabulary without a token that ends an answer, expected one: no grammar could be fulfilled")
+    # Tokens without bytes steer the model: no grammar has them. The library wants them marked, under a name.
+    silent = [index for index, piece in enumerate(vocabulary.pieces) if not piece]
+    pieces = [piece or b"\xff" + vocabulary.names[index].encode() for index, piece in enumerate(vocabulary.pieces)]
+    pieces += [b"\xff<none>" for _ in range(n_vocab - len(pieces))]
+    silent += range(len(vocabulary.pieces), n_vocab)
+    wrapped = TokenizerWrapper(_Words(ends[0], pieces, silent, vocabulary.encode))
+    return GrammarWords(LLTokenizer(wrapped, n_vocab=n_vocab, eos_token=ends), n_vocab)
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What the library asks of a tokenizer."""
+
+    eos_token_id: int
+    tokens: list[bytes]
+    special_token_ids: list[int]
+    encode: Callable[[str], list[int]]
+    bos_token_id: int | None = None
+
+    def __call__(self, text: bytes | str) -> list[int]:
+        return self.encode(text if isinstance(text, str) else text.decode("utf-8", errors="replace"))
+
+
+def _checked(field: str, text: str, make: Callable[[], str]) -> Grammar:
+    if len(text) > _MAX_GRAMMAR:
+        raise TooLargeError(f"{field}: found {len(text)} characters, expected at most {_MAX_GRAMMAR}")
+    try:
+        made = make()
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{field}: {_first_line(str(error))}") from error
+    failed, messages = LLMatcher.validate_grammar_with_warnings(made, None, limits=_limits())
+    if failed:
+        raise InputError(f"{field}: {_first_line(messages[0])}")
+    return Grammar(field, made)
+
+
+def _limits() -> LLParserLimits:
+    """A grammar from outside gets so much work and no more: the library's own limits, but for 100 MB of states."""
+    return LLParserLimits(max_lexer_states=50_000)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0][:300] if text.strip() else "found a grammar that cannot be"
+
+
+def _depth(value: Any) -> int:
+    deepest, level = 0, [value]
+    while level and deepest <= _MAX_DEPTH:
+        deepest += 1
+        level = [
+            inner
+            for each in level
+            if isinstance(each, Mapping | list)
+            for inner in (each.values() if isinstance(each, Mapping) else each)
+        ]
+    return deepest
