@@ -146,11 +146,11 @@ def test_a_vector_is_what_the_network_makes_of_the_last_token(language: Language
 
 
 def test_keys_that_are_not_honoured_are_named_once(ask: Ask, log: list[str], language: Language) -> None:
-    config = '{"temp": 0, "n-predict": 1, "mirostat": 2, "use_mmap": true, "grammar": "root ::= \\"a\\""}'
+    config = '{"temp": 0, "n-predict": 1, "mirostat": 2, "use_mmap": true, "rope-scaling": "yarn"}'
     ask("again", prompt_of(language, "count"), config)
     assert sorted(line for line in log if "not honoured" in line) == [
-        "wasi-nn ggml: not honoured: grammar",
         "wasi-nn ggml: not honoured: mirostat",
+        "wasi-nn ggml: not honoured: rope-scaling",
     ]
 
 
@@ -162,6 +162,21 @@ def test_the_answer_ends_before_a_reverse_prompt(language: Language) -> None:
     while pieces.step(nothing) is None:
         pass
     assert pieces.outputs()[0].decode() == whole[: whole.index(stop)]
+
+
+@pytest.mark.parametrize(
+    ("config", "fits"),
+    [
+        ({"grammar": 'root ::= "yes" | "no, " [a-z] [a-z]? "!"'}, r"yes|no, [a-z]{1,2}!"),
+        ({"json-schema": '{"enum": ["rook", "bishop", 3]}'}, r'\s*("rook"|"bishop"|3)\s*'),
+    ],
+)
+def test_answers_fit_the_grammar(language: Language, config: dict[str, str], fits: str) -> None:
+    graph = GgmlText(language, print)
+    for seed in range(5):
+        asked = json.dumps(config | {"temp": 1.0, "n-predict": 64, "seed": seed, "top-k": 0, "top-p": 1.0, "min-p": 0.0})
+        text = graph.compute(inputs("Which piece moves?", asked), nothing)[0].decode()
+        assert re.fullmatch(fits, text), text
 
 
 def test_the_same_seed_gives_the_same_answer(language: Language) -> None:
@@ -194,6 +209,10 @@ def test_a_stop_ends_an_answer_at_the_next_token(language: Language) -> None:
         ('{"n-predict": true}', "n-predict: found"),
         ('{"top-p": 7}', "top_p: found"),
         ('{"temp": 1e999}', "temp: found"),
+        ('{"grammar": "root := what"}', "configuration: grammar"),
+        ('{"json-schema": "{"}', "json-schema: found no JSON"),
+        ('{"json-schema": "[]"}', "json-schema: found a JSON list"),
+        ('{"json-schema": "{}", "grammar": "a"}', "found both"),
     ],
 )
 def test_configurations_that_cannot_be_are_refused(language: Language, config: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from wherry.errors import FormatError, InputError, TooLargeError
 from wherry.models import gemma, llama
 from wherry.models.language import LanguageModel, gemma_weights, language_model, llama_weights
 from wherry.models.rotation import rotation_table
+from wherry.text.constraint import Constraint, Grammar, GrammarWords, grammar_words
 from wherry.text.language import Pieces, Vocabulary, gguf_vocabulary
 from wherry.text.templates import render_chat
 from wherry.weights import open_checkpoint
@@ -55,6 +57,11 @@ class Language:
     weights: llama.LlamaWeights[Any] | gemma.GemmaWeights[Any]
     turns: Turns
 
+    @cached_property
+    def words(self) -> GrammarWords:
+        """The vocabulary as grammars see it."""
+        return grammar_words(self.vocabulary, self.model.dims.n_vocab)
+
     def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
         """A conversation ({"role", "content"}, first to last) -> the tokens before the answer.
 
@@ -76,10 +83,13 @@ class Language:
         bos = self.vocabulary.bos
         return [*([] if bos is None else [bos]), *self.vocabulary.encode(text)]
 
-    def generate(self, prompt: Sequence[int], options: SamplingOptions, most: int) -> Iterator[Answer]:
+    def generate(
+        self, prompt: Sequence[int], options: SamplingOptions, most: int, grammar: Grammar | None = None
+    ) -> Iterator[Answer]:
         """prompt (tokens) -> the answer, piece by piece, at most `most` tokens. Whoever stops taking pieces stops the work.
 
-        Raises InputError for an empty prompt, TooLargeError for one that leaves no room in the context.
+        With a grammar the whole answer fits it, unless `most` cuts it off. Raises InputError for an empty prompt and for a
+        grammar that is too much work, TooLargeError for a prompt that leaves no room in the context.
         """
         if not prompt or not all(0 <= token < len(self.vocabulary.pieces) for token in prompt):
             raise InputError("prompt: found no tokens, expected at least one" if not prompt else "prompt: found unknown tokens")
@@ -89,14 +99,19 @@ class Language:
                 hint="shorten the prompt, or load the model with a larger context",
             )
         sampler, pieces = Sampler(options), Pieces(self.vocabulary)
+        constraint = None if grammar is None else Constraint(self.words, grammar)
         text = self._start()
         logits = self._read(text, list(prompt))
         most = min(most, self.context - len(prompt))
         for count in range(1, most + 1):
+            if constraint is not None:
+                logits = np.where(constraint.mask(), logits, -np.inf)
             token = sampler.choose(logits, np.asarray(text.tokens[-64:], np.int64))
             if token in self.vocabulary.ends:
                 yield Answer(token, pieces.end(), "stop")
                 return
+            if constraint is not None:
+                constraint.take(token)
             yield Answer(token, pieces.add(token), "" if count < most else "length")
             if count < most:
                 logits = self._read(text, [token])

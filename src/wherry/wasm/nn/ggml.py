@@ -8,6 +8,7 @@ from typing import Any
 from wherry.engine.language import Answer, Language
 from wherry.engine.sampling import SamplingOptions
 from wherry.errors import InputError, PromptTooLongError
+from wherry.text.constraint import Grammar, gbnf, json_schema
 from wherry.text.stops import Stops
 from wherry.wasm.nn.graph import Ending, Tensor
 from wherry.wasm.stop import Check
@@ -22,6 +23,7 @@ _NO_MATTER = {
 _KEYS = {
     "stream-stdout": bool, "ctx-size": int, "n-predict": int, "embedding": bool, "temp": float, "top-k": int, "top-p": float,
     "min-p": float, "repeat-penalty": float, "seed": int, "reverse-prompt": str,
+    "grammar": str, "json-schema": str,
 }  # fmt: skip
 _ANY_SEED = {-1, 0xFFFF_FFFF}  # llama.cpp's "draw one"
 
@@ -36,6 +38,7 @@ class Wanted:
     embedding: bool = False
     print_out: bool = False
     stops: tuple[str, ...] = ()
+    grammar: Grammar | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +81,7 @@ class GgmlText:
             )
         room = context - len(tokens)
         most = room if wanted.most is None else min(wanted.most, room)
-        answers = self.language.generate(tokens, wanted.sampling, most) if most else iter(())
+        answers = self.language.generate(tokens, wanted.sampling, most, wanted.grammar) if most else iter(())
         return AnswerPieces(answers, Stops(wanted.stops), len(tokens), full=most == room, print_out=wanted.print_out)
 
     def _tokens(self, prompt: str) -> list[int]:
@@ -129,6 +132,7 @@ class GgmlText:
             values.get("embedding", False),
             values.get("stream-stdout", False),
             (stop,) if stop else (),
+            _grammar(values.get("grammar"), values.get("json-schema")),
         )
 
 
@@ -213,6 +217,22 @@ def _value(key: str, value: Any, kind: type) -> Any:
     if not right or (kind is float and not abs(value) < 1e9) or (kind is int and not abs(value) < 1 << 53):
         raise InputError(f"configuration: {key}: found {json.dumps(value)[:80]}, expected a {kind.__name__}")
     return kind(value)
+
+
+def _grammar(text: str | None, schema: str | None) -> Grammar | None:
+    if text and schema:
+        raise InputError("configuration: found both grammar and json-schema, expected one of them")
+    if text:
+        return gbnf(text, "configuration: grammar")
+    if not schema:
+        return None
+    try:
+        given = json.loads(schema)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"configuration: json-schema: found no JSON ({error}), expected a schema") from error
+    if not isinstance(given, dict):
+        raise InputError(f"configuration: json-schema: found a JSON {type(given).__name__}, expected an object")
+    return json_schema(given, "configuration: json-schema")
 
 
 def _seed(seed: int) -> int:
