@@ -141,6 +141,7 @@ def samples(address: tuple[str, int]) -> dict[tuple[str, ...], float]:
 def test_metrics_count(tmp_path: Path) -> None:
     metrics, held = Metrics(), [1 << 20]
     metrics.watch_memory("tiny", lambda: held[0])
+    metrics.watch_instances(lambda: 5, lambda: 3, lambda: 1)
     go = threading.Event()
 
     def slow(exchange: Exchange) -> None:
@@ -171,6 +172,7 @@ def test_metrics_count(tmp_path: Path) -> None:
     assert found["wherry_graph_tokens_total", "tiny"] == 42
     assert found["wherry_graph_real_time_factor_sum", "tiny"] == 0.25
     assert found["wherry_gpu_memory_bytes", "tiny"] == 1 << 20
+    assert [found[f"wherry_instances_{name}",] for name in ("started", "live", "left_behind")] == [5, 3, 1]
 
 
 # -- ids and the log
@@ -252,6 +254,16 @@ def test_the_rest_of_a_body_that_was_refused(tmp_path: Path) -> None:
     ):
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\nabc")
         assert closed(connection).startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize("how", ["Content-Length: 3000000\r\n", "Content-Length: 3000000\r\nConnection: close\r\n"])
+def test_who_is_refused_hears_why(how: str, tmp_path: Path) -> None:
+    """Also one that reads nothing until its whole body is sent, on a connection that closes then."""
+    with serving(echo, tmp_path, keys=KEYS) as (_, address, _), socket.create_connection(address, SECONDS) as connection:
+        connection.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{how}\r\n".encode())
+        for _ in range(3):
+            connection.sendall(b"x" * 1_000_000)
+        assert connection.recv(100).startswith(b"HTTP/1.1 401")
 
 
 def test_a_client_that_does_not_read(tmp_path: Path) -> None:

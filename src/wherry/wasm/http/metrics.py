@@ -38,6 +38,12 @@ class Metrics:
         self._running.set_function(running)
         self._waiting.set_function(waiting)
 
+    def watch_instances(self, started: Callable[[], int], live: Callable[[], int], left_behind: Callable[[], int]) -> None:
+        """Of the app: so far, now, and of those that live, how many do not end."""
+        names = {"started": started, "live": live, "left_behind": left_behind}
+        for name, count in names.items():
+            Gauge(f"wherry_instances_{name}", f"Instances of the app: {name}", registry=self._registry).set_function(count)
+
     def answered(self, method: str, status: int, seconds: float, received: int, sent: int) -> None:
         known = method if method in _METHODS else "other"
         self._requests.labels(known, str(status)).inc()

@@ -7,6 +7,7 @@ the host's: /healthz, /readyz and /metrics.
 
 import asyncio
 import logging
+import math
 import os
 import re
 import socket
@@ -185,7 +186,22 @@ class Server:
                 await self._pass_to_app(answer, receive, send)
         except RefusedError as refused:
             headers = [(b"content-type", b"application/json"), *refused.headers]
+            if refused.status == 408 or not await self._hear_out(answer, receive):
+                headers.append((b"connection", b"close"))
             await _say(send, answer.request, refused.status, headers, refused.body())
+
+    async def _hear_out(self, answer: "_Answer", receive: Receive) -> bool:
+        """Whoever still sends a body when the connection closes may never read why: let it end, if it is not too long."""
+        if answer.whole or any(name == "expect" for name, _ in answer.request.headers):
+            return answer.whole
+        try:
+            async with asyncio.timeout(self._options.patience.rest):
+                async for _ in _body(receive, self._options.piece_seconds, math.inf):
+                    if answer.received > 2 * self._options.max_body_bytes:
+                        return False
+        except TimeoutError:
+            return False
+        return True
 
     def _check_rights(self, path: str, request: Request) -> None:
         """Raises RefusedError for who has no key, and for the page of another site: browsers add its visitor's rights."""
@@ -244,17 +260,14 @@ class Server:
             with path.open("wb") as file:
                 async for data in _body(receive, self._options.piece_seconds, ended):
                     size += len(data)
-                    if size <= limit:
-                        file.write(data)
-                    elif size > 2 * limit:  # whoever is no further over is heard to the end, and so hears the answer
+                    if size > limit:
                         break
+                    file.write(data)
         except TimeoutError as error:
             message = f"body: found {size} bytes and then nothing in time, expected all of it"
-            raise RefusedError(408, message, "request_timeout", headers=[(b"connection", b"close")]) from error
+            raise RefusedError(408, message, "request_timeout") from error
         if size > limit:
-            over = [(b"connection", b"close")] if size > 2 * limit else []
-            message = f"body: found more than {limit} bytes, expected at most that"
-            raise RefusedError(413, message, "request_too_large", headers=over)
+            raise RefusedError(413, f"body: found more than {limit} bytes, expected at most that", "request_too_large")
         return size
 
     async def _run(self, answer: "_Answer", request: Request, receive: Receive, send: Send) -> None:
@@ -290,7 +303,7 @@ class _BrokenError(Exception):
 
 
 class _Answer:
-    """A request's way in and out, counted. status: 0 until there is one. Every answer has the request's id."""
+    """A request's way in and out, counted. status: 0 until there is one. whole: its body is. Every answer has its id."""
 
     def __init__(self, request: Request, receive: Receive, send: Send) -> None:
         self.request = request
@@ -298,12 +311,14 @@ class _Answer:
         self.received = 0
         self.sent = 0
         self.left = False
+        self.whole = False
         self._receive = receive
         self._send = send
 
     async def receive(self) -> MutableMapping[str, Any]:
         message = await self._receive()
         self.received += len(message.get("body", b""))
+        self.whole = self.whole or not message.get("more_body")
         return message
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
