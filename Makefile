@@ -36,7 +36,7 @@ guests: build/guests/transcribe.wasm
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dawn,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[build,dawn,dev]'
 	touch $@
 
 $(VENV)/.model: src/wherry/engine/catalog.py | $(VENV)/.installed

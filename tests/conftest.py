@@ -72,3 +72,11 @@ def hostile_guest() -> Path:
 @pytest.fixture(scope="session")
 def server_guest() -> Path:
     return build_guest(ROOT / "tests/guests/server.c")
+
+
+@pytest.fixture(scope="session")
+def web_component() -> Path:
+    """The suite's web app, compiled."""
+    from tests.wasm.web import build_app
+
+    return build_app(ROOT / "tests/guests/web")

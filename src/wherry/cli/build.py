@@ -22,11 +22,30 @@ from wherry.errors import InputError
 @click.option(
     "--standalone", is_flag=True, help="Let the image for linux/amd64 carry the runtime: it runs where nothing is installed."
 )
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="[NAME=]MODEL",
+    help="A model that the app finds, put into the image: a short name or a weight file. The first is the default. Repeatable.",
+)
+@click.option("--no-cache", is_flag=True, help="Look for the app's requirements and compile it anew, even if nothing changed.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the digest and nothing else.")
 def build(
-    source: Path, tag: str | None, file: Path | None, arguments: tuple[str, ...], compression: str, standalone: bool, quiet: bool
+    source: Path,
+    tag: str | None,
+    file: Path | None,
+    arguments: tuple[str, ...],
+    compression: str,
+    standalone: bool,
+    models: tuple[str, ...],
+    no_cache: bool,
+    quiet: bool,
 ) -> None:
-    """Build an image from FOLDER's Dockerfile or wherry.toml.
+    """Build an image from FOLDER's Dockerfile or wherry.toml, or from the web app in it.
+
+    A web app is a folder with an app.py, which has a WSGI app called `app`, and perhaps a requirements.txt, in pure Python. It
+    is compiled to a component; its other files are there as they were beside it.
 
     The image is for wasi/wasm, wasip1/wasm and linux/amd64, over the same layers: `wherry run`, docker, podman and containerd
     run it alike. The same files give the same digest on every machine.
@@ -39,9 +58,13 @@ def build(
 
     \b
     Examples:
+      wherry build shout --model whisper-tiny.en -t shout
       wherry build -t speech .
       wherry build -t localhost:5000/speech:1 -f Dockerfile.tiny --build-arg MODEL=tiny_en .
     """
+    from contextlib import ExitStack
+
+    from wherry.cli.build_app import app_recipe, is_app
     from wherry.cli.store import open_store
     from wherry.container.standalone import bundle
     from wherry.engine.catalog import default_cache
@@ -57,16 +80,23 @@ def build(
 
     given = dict(_argument(text) for text in arguments)
     if source.suffix == ".wasm":
-        if file is not None or given or standalone:
-            raise InputError(f"{source}: found --file, --build-arg or --standalone, which only an image has")
+        if file is not None or given or standalone or models:
+            raise InputError(f"{source}: found --file, --build-arg, --standalone or --model, which only an image has")
         reference = Reference.parse(tag) if tag else None
         descriptor = build_artifact(open_store(), source, reference)
     else:
-        recipe = read_recipe(source, file, given)
-        name = tag or recipe.name
-        reference = Reference.parse(name) if name else None
-        carried = bundle(default_cache() / "standalone", say) if standalone else None
-        descriptor = build_image(recipe, open_store(), reference, compression=Compression(compression), bundle=carried, say=say)
+        with ExitStack() as stack:
+            if is_app(source, file):
+                recipe = stack.enter_context(app_recipe(source, models, default_cache(), anew=no_cache, say=say))
+            elif models:
+                raise InputError(f"{source}: found --model, which only a folder with an app.py has")
+            else:
+                recipe = read_recipe(source, file, given)
+            name = tag or recipe.name
+            reference = Reference.parse(name) if name else None
+            carried = bundle(default_cache() / "standalone", say) if standalone else None
+            made = Compression(compression)
+            descriptor = build_image(recipe, open_store(), reference, compression=made, bundle=carried, say=say)
     if reference is not None:
         say(f"{reference.familiar} is {descriptor.digest}")
     click.echo(str(descriptor.digest))

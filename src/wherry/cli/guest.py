@@ -50,6 +50,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
     from wherry.cli.program import open_program
     from wherry.engine.cache import default_cache
     from wherry.oci.settings import PRELOAD_VARIABLE, RunSettings, split_preloads
+    from wherry.wasm.module import is_component
     from wherry.wasm.nn.graph import Graph, SharedGraphs
     from wherry.wasm.nn.preload import GuestPaths, parse_preloads
     from wherry.wasm.sockets import NetworkPolicy
@@ -105,6 +106,10 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
         )
         shared = SharedGraphs(load)
         cache = default_cache()
+        if is_component(program.module):
+            from wherry.cli.serve import serve
+
+            return serve(program.module, given_to_it, list(preloads), shared, cache, say)
         return _run(lambda: Guest(program.module, given_to_it, shared.find, load_graph=load_passed, cache=cache, say=say))
 
 

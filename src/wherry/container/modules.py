@@ -215,7 +215,7 @@ def main() -> None:
     """In the compiler's container. argv: the module, the folder for its compiled form."""
     from pathlib import Path
 
-    from wherry.wasm.module import load_module, new_engine
+    from wherry.wasm.module import compile_into
 
     module, output = sys.argv[1:]
-    load_module(new_engine(), Path(module), Path(output))
+    compile_into(Path(module), Path(output))

@@ -1,15 +1,18 @@
-"""A .wasm file to a compiled module."""
+"""A .wasm file to a compiled module or component."""
 
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import wasmtime
+from wasmtime import component
 
 from wherry.errors import FormatError, NotFoundError, TooLargeError
 from wherry.wasm.compiled import CompiledCache
 
 _MAX_WASM_BYTES = 256 << 20
+_COMPONENT = b"\0asm\x0d\0\1\0"
 
 
 def _version() -> str:
@@ -38,6 +41,25 @@ def new_engine() -> wasmtime.Engine:
     return wasmtime.Engine(config)
 
 
+def new_component_engine() -> wasmtime.Engine:
+    """One engine a program: its instances share the compiled code, and each decides at an epoch whether it is meant."""
+    config = wasmtime.Config()
+    config.epoch_interruption = True
+    config.wasm_threads = False
+    config.wasm_memory64 = False
+    config.wasm_gc = False
+    return wasmtime.Engine(config)
+
+
+def is_component(path: Path) -> bool:
+    """By its first bytes. Raises NotFoundError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_COMPONENT)) == _COMPONENT
+    except OSError as error:
+        raise NotFoundError(f"{path}: found no readable file ({error.strerror}), expected a .wasm module") from error
+
+
 def load_module(
     engine: wasmtime.Engine, path: Path, cache: Path | None, say: Callable[[str], None] = lambda line: None
 ) -> wasmtime.Module:
@@ -45,6 +67,33 @@ def load_module(
 
     Raises NotFoundError, FormatError for a file that is no valid core module, TooLargeError.
     """
+    wasm = _read(path)
+    if wasm[:8] == _COMPONENT:
+        raise FormatError(f"{path}: found a component, expected a core module", hint="build it for wasm32-wasip1")
+    made: wasmtime.Module = _compiled(wasmtime.Module, engine, path, wasm, cache, say)
+    return made
+
+
+def load_component(
+    engine: wasmtime.Engine, path: Path, cache: Path | None, say: Callable[[str], None] = lambda line: None
+) -> component.Component:
+    """The same of a component."""
+    wasm = _read(path)
+    if wasm[:8] != _COMPONENT:
+        raise FormatError(f"{path}: found a core module, expected a component")
+    made: component.Component = _compiled(component.Component, engine, path, wasm, cache, say)
+    return made
+
+
+def compile_into(path: Path, cache: Path) -> None:
+    """Have the cache hold a module's or component's compiled form."""
+    if is_component(path):
+        load_component(new_component_engine(), path, cache)
+    else:
+        load_module(new_engine(), path, cache)
+
+
+def _read(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if size > _MAX_WASM_BYTES:
@@ -54,22 +103,25 @@ def load_module(
         raise NotFoundError(f"{path}: found no readable file ({error.strerror}), expected a .wasm module") from error
     if wasm[:4] != b"\0asm":
         raise FormatError(f"{path}: found first bytes {wasm[:4].hex(' ')}, expected 00 61 73 6d (a WebAssembly module)")
-    if wasm[4:8] == b"\x0d\0\x01\0":
-        raise FormatError(f"{path}: found a component, expected a core module", hint="build it for wasm32-wasip1")
+    return wasm
+
+
+def _compiled(kind: Any, engine: wasmtime.Engine, path: Path, wasm: bytes, cache: Path | None, say: Callable[[str], None]) -> Any:
+    """`kind` is wasmtime's class for what it is."""
     kept = CompiledCache(cache / "cwasm", say) if cache is not None else None
     key = hashlib.sha256(_SETTINGS.encode() + b"\0" + wasm).hexdigest()
     if kept is not None and (compiled := kept.get(key)) is not None:
         try:
-            return wasmtime.Module.deserialize(engine, compiled)
+            return kind.deserialize(engine, compiled)
         except wasmtime.WasmtimeError as error:  # of another machine's processor: it is replaced below
             say(f"{path.name}: compiled again ({reason_of(error)})")
     try:
-        module = wasmtime.Module(engine, wasm)
+        made = kind(engine, wasm)
     except wasmtime.WasmtimeError as error:
         raise FormatError(f"{path}: found an invalid module ({reason_of(error)}), expected WebAssembly 2.0") from error
     if kept is not None:
-        kept.put(key, bytes(module.serialize()))
-    return module
+        kept.put(key, bytes(made.serialize()))
+    return made
 
 
 def reason_of(error: Exception) -> str:

@@ -122,6 +122,10 @@ class Graphs:
         self._by_name[name] = handle = self._add_model(_Model(self.find(name)))
         return handle
 
+    def open_by_name(self, name: str) -> int:
+        """Each call is a handle of its own, for whoever lets go of what it has asked for."""
+        return self._add_model(_Model(self.find(name)))
+
     def load_by_name_with_config(self, name: str, config: bytes) -> int:
         """Each call is a graph of its own: the model is shared, the configuration is not."""
         return self._add_model(_Model(self.find(name).configured(config)))
@@ -209,6 +213,10 @@ class Graphs:
         if held.pieces is not None:
             held.pieces.close()
             held.pieces = None
+
+    def outputs(self, context: int) -> dict[int, bytes]:
+        """All of the last compute."""
+        return self._context(context).outputs
 
     def output(self, context: int, index: int) -> bytes:
         held = self._context(context)

@@ -1,0 +1,105 @@
+"""A folder with a web app to an image's recipe: its models, its files, its component."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+
+from wherry.appbuild.componentize import AppSource, build_component
+from wherry.engine.catalog import find_model
+from wherry.engine.convert import convert_whisper
+from wherry.errors import InputError
+from wherry.oci.context import Context, Ignore
+from wherry.oci.layer import Entry
+from wherry.oci.recipe import Recipe, Step
+from wherry.oci.settings import RunSettings
+
+_COMPONENT = PurePosixPath("/app.wasm")
+_MODELS = PurePosixPath("/model")
+_DATA = PurePosixPath("/0")  # where the compiler mounts the app's folder: __file__ says so inside
+_PORT = "8080:8080"
+# Besides what .dockerignore names: what tools keep beside an app.
+_NOT_THE_APPS = ("**/.*", "**/__pycache__", "**/node_modules", "build", "dist", "tests", "venv")
+_NOT_DATA = {"requirements.txt", "wherry.toml", "README.md", "Dockerfile"}
+_MAX_BYTES = 64 << 20  # of an app's own files
+
+
+def is_app(folder: Path, file: Path | None) -> bool:
+    """A folder with an app.py, and no other word of how its image is made."""
+    return (
+        file is None and (folder / "app.py").is_file() and not any((folder / n).exists() for n in ("Dockerfile", "wherry.toml"))
+    )
+
+
+@contextmanager
+def app_recipe(folder: Path, models: Sequence[str], cache: Path, *, anew: bool, say: Callable[[str], None]) -> Iterator[Recipe]:
+    """What is made lies where the recipe says for as long as the block lasts."""
+    listed = list(_files(folder))
+    component = build_component(AppSource(folder), listed, cache, anew=anew, say=say)
+    steps: list[Step] = []
+    preloads: list[str] = []
+    with ExitStack() as stack:
+        for name, model in _named(models).items():
+            step, preload = _model(stack, name, model, cache, say)
+            steps.append(step)
+            preloads.append(preload)
+        data = [Entry(_DATA / name, path) for path, name in listed if not name.endswith(".py") and name not in _NOT_DATA]
+        if data:
+            steps.append(Step("the app's files", _with_folders(data)))
+        steps.append(Step("the app", (Entry(_COMPONENT, component),)))
+        settings = RunSettings(tuple(preloads), (_PORT,))
+        yield Recipe(str(folder), tuple(steps), (str(_COMPONENT),), labels=settings.labels, name=_image_name(folder))
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The app's own files and their paths: neither what tools keep beside them nor what .dockerignore names."""
+    ignored = folder / ".dockerignore"
+    lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.is_file() else []
+    total = 0
+    for entry in Context(folder, Ignore([*_NOT_THE_APPS, *lines])).copy((".",), "/", frozenset()):
+        if entry.source is None:
+            continue
+        total += entry.source.stat().st_size
+        if total > _MAX_BYTES:
+            raise InputError(
+                f"{folder}: found more than {_MAX_BYTES >> 20} MB of files, expected an app's own",
+                hint="models go into the image by --model; name what is not the app's in .dockerignore",
+            )
+        yield entry.source, str(entry.path).lstrip("/")
+
+
+def _named(texts: Sequence[str]) -> dict[str, str]:
+    """What the app calls each model -> where it is. A file is called by its stem."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, model = text.rpartition("=")
+        name = name or (Path(model).stem if Path(model).exists() else model)
+        if name in found or ":" in name or "/" in name or name in ("", ".", ".."):
+            raise InputError(
+                f'--model: found the name "{name}", expected each once, without : and /', hint="NAME=MODEL gives one"
+            )
+        found[name] = model
+    return found
+
+
+def _model(stack: ExitStack, name: str, model: str, cache: Path, say: Callable[[str], None]) -> tuple[Step, str]:
+    """Its weights in eight bits: half the size, and the same words but for rare ones."""
+    found = find_model(model, cache, say=say)
+    temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wherry-")))
+    weights = temporary / "model.safetensors"
+    convert_whisper(found.weights, weights, "q8_0")
+    folder = _MODELS / name
+    names = ("model.safetensors", "model.cfg", "tokenizer.json")
+    entries = [Entry(folder / part, temporary / part) for part in names]
+    preload = f"{name}:Burn:AUTO:{':'.join(str(folder / part) for part in names)}"
+    return Step(f"the model {name}", _with_folders(entries)), preload
+
+
+def _with_folders(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    folders = {parent for entry in entries for parent in entry.path.parents if parent != PurePosixPath("/")}
+    return (*(Entry(folder) for folder in sorted(folders)), *entries)
+
+
+def _image_name(folder: Path) -> str:
+    name = folder.resolve().name.lower()
+    return name if name.replace("-", "").replace("_", "").isalnum() and name[0].isalnum() and name.isascii() else ""

@@ -1,0 +1,83 @@
+"""What `wherry run` does with a component: a web app is served, until a signal ends it."""
+
+import atexit
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wherry.errors import InputError
+from wherry.wasm.host import GuestOptions
+
+if TYPE_CHECKING:
+    from wherry.wasm.nn.graph import SharedGraphs
+
+_ADDRESS = ("0.0.0.0", 8080)
+_MEMORY = 512 << 20
+_OF_THE_SERVER = {"WHERRY_API_KEYS"}  # no app is to read them
+
+
+def serve(
+    component: Path,
+    options: GuestOptions,
+    names: Sequence[str],
+    graphs: "SharedGraphs",
+    cache: Path,
+    say: Callable[[str], None],
+) -> int:
+    """names: the preloaded graphs, the default first. Raises InputError for a component that is no web app."""
+    from wherry.wasm.host import Mount
+    from wherry.wasm.http.access import Served, access_line
+    from wherry.wasm.http.environment import read_options
+    from wherry.wasm.http.metrics import Metrics
+    from wherry.wasm.http.server import Server, ServerOptions
+    from wherry.wasm.nn.speech import PreloadedSpeech, default_name
+    from wherry.wasm.pool import AppOptions, WebApp
+
+    address, port = _address(options)
+    mounts = [Mount(mount.host, mount.guest, mount.writable and mount.guest != "/") for mount in options.mounts]
+    own = AppOptions(
+        settings={name: value for name, value in options.env.items() if name not in _OF_THE_SERVER},
+        mounts=mounts,
+        memory_bytes=min(options.memory_bytes, _MEMORY) if options.memory_bytes == 1 << 32 else options.memory_bytes,
+        timeout=options.timeout or AppOptions.timeout,
+    )
+
+    def served(done: Served) -> None:
+        print(access_line(done), file=sys.stderr, flush=True)
+
+    metrics = Metrics()
+    serving = read_options({**os.environ, **options.env}, ServerOptions(address, port))
+    app = WebApp(
+        component,
+        own,
+        PreloadedSpeech(names, graphs.find, metrics.heard),
+        lambda name: graphs.find(default_name(name, names)),
+        cache=cache,
+        say=say,
+    )
+    with tempfile.TemporaryDirectory(prefix="wherry-") as folder:
+        server = Server(app, serving, Path(folder), served, metrics=metrics)
+        say(f"{server.url}  {', '.join(names) or 'no model'}")
+        server.run()
+    app.close()
+    if app.left_work:
+        atexit.register(_leave)  # native code that runs while Python goes would crash
+    return 0
+
+
+def _leave() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _address(options: GuestOptions) -> tuple[str, int]:
+    published = options.network.published
+    if published is None:
+        return _ADDRESS
+    if len(published) != 1:
+        raise InputError(f"--publish: found {len(published)} ports, expected one: a web app has no other")
+    return next(iter(published.values()))

@@ -1,0 +1,178 @@
+"""What a web app imports besides wasi:nn: the answer, speech, settings and the log. The contract is wit/app.wit."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wherry.errors import GuestError, InputError, StoppedError, WherryError
+from wherry.wasm.component import Guest, Interface
+from wherry.wasm.http.exchange import Exchange
+from wherry.wasm.nn.graph import Graphs
+from wherry.wasm.speech import Speech
+from wherry.wasm.values import Case, Own
+
+VERSION = "0.1.0"
+HANDLE = "handle"
+_MODEL, _TRANSCRIPT = 201, 202
+_MAX_LINE = 1 << 13
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
+
+
+@dataclass
+class AppData:
+    """What the functions find with their guest. `exchange` is the request that is being handled.
+
+    resolve    a path of the app's -> the host's file. Raises NotFoundError.
+    """
+
+    speech: Speech
+    graphs: Graphs
+    settings: Mapping[str, str]
+    resolve: Callable[[str], Path]
+    say: Callable[[str], None]
+    output_bytes: int
+    log_bytes: int
+    exchange: Exchange | None = None
+    written: int = 0
+    logged: int = 0
+
+    def begin(self, exchange: Exchange) -> None:
+        self.exchange, self.written, self.logged = exchange, 0, 0
+
+    def check(self) -> None:
+        """Raises StoppedError where the client has left."""
+        if self.exchange is not None and self.exchange.gone:
+            raise StoppedError("the client has gone")
+
+    @property
+    def answering(self) -> Exchange:
+        if self.exchange is None:
+            raise GuestError("the app answered while no request was handled")
+        return self.exchange
+
+
+def interfaces() -> dict[str, Interface]:
+    response = Interface({"start": _start, "write": _write})
+    speech = Interface(
+        {
+            "names": lambda guest: list(guest.data.speech.names()),
+            "open": _fallible(_open),
+            "[method]model.name": lambda guest, model: guest.table[model].name,
+            "[method]model.device": lambda guest, model: guest.table[model].device,
+            "[method]model.languages": lambda guest, model: list(guest.table[model].languages.items()),
+            "[method]model.transcribe": _fallible(_transcribe),
+            "[method]model.detect-language": _fallible(_detect_language),
+            "[method]transcript.language": lambda guest, transcript: guest.table[transcript].language,
+            "[method]transcript.duration": lambda guest, transcript: guest.table[transcript].duration,
+            "[method]transcript.next": _fallible(_next),
+        },
+        {"model": _MODEL, "transcript": _TRANSCRIPT},
+    )
+    settings = Interface({"all": lambda guest: list(guest.data.settings.items())})
+    log = Interface({"write": _log})
+    found = {"response": response, "speech": speech, "settings": settings, "log": log, "errors": Interface({})}
+    return {f"wherry:app/{name}@{VERSION}": interface for name, interface in found.items()}
+
+
+def _fallible(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What Wherry raises on purpose becomes the guest's to handle; anything else ends it."""
+
+    def call(guest: Guest, *arguments: Any) -> Any:
+        try:
+            return Case("ok", function(guest, *arguments))
+        except GuestError:
+            raise  # its own fault, and its end
+        except WherryError as error:
+            guest.check_stopped()  # then it hears nothing more
+            return Case("err", (kind_of(error), error.message, error.hint))
+
+    return call
+
+
+def kind_of(error: WherryError) -> str:
+    """TooLargeError -> too-large."""
+    words = re.findall("[A-Z][a-z]+", type(error).__name__)[:-1]
+    return "other" if words == ["Wherry"] else "-".join(words).lower()
+
+
+def _start(guest: Guest, status: int, headers: list[tuple[str, str]]) -> None:
+    for name, value in headers:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise GuestError(f"the app's answer: found the header {name[:100]!r}: {value[:100]!r}, which HTTP does not have")
+    try:
+        guest.data.answering.start(status, headers)
+    except (ValueError, RuntimeError) as error:
+        raise GuestError(f"the app's answer: {error}") from error
+
+
+def _write(guest: Guest, chunk: str) -> bool:
+    data: AppData = guest.data
+    try:
+        raw = chunk.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise GuestError("the app's answer: found a character that is no byte") from error
+    data.written += len(raw)
+    if data.written > data.output_bytes:
+        raise GuestError(f"the app's answer: found more than {data.output_bytes} bytes, expected at most that")
+    try:
+        return data.answering.write(raw)
+    except RuntimeError as error:
+        raise GuestError(f"the app's answer: {error}") from error
+
+
+def _open(guest: Guest, name: str) -> Own:
+    return guest.table.add(_MODEL, guest.data.speech.open(name))
+
+
+@dataclass
+class _Transcript:
+    language: str
+    duration: float
+    segments: Any
+
+    def close(self) -> None:
+        self.segments.close()
+
+
+def _transcribe(guest: Guest, model: int, file: str, options: tuple[Any, ...]) -> Own:
+    path = guest.data.resolve(file)
+    found = _named(file, path, lambda: guest.table[model].stream(path, options, guest.check))
+    return guest.table.add(_TRANSCRIPT, _Transcript(found.language, found.duration, found.segments))
+
+
+def _detect_language(guest: Guest, model: int, file: str) -> list[tuple[str, float]]:
+    path = guest.data.resolve(file)
+    return list(_named(file, path, lambda: guest.table[model].detect_language(path, guest.check)).items())
+
+
+def _named(file: str, path: Path, call: Callable[[], Any]) -> Any:
+    """Errors name the file as the app does: where it lies on the host is no business of its."""
+    try:
+        return call()
+    except WherryError as error:
+        if str(path) in error.message:
+            raise type(error)(error.message.replace(str(path), file), hint=error.hint.replace(str(path), file)) from error
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"options: found a value that cannot be ({error})") from error
+
+
+def _next(guest: Guest, transcript: int) -> Any:
+    return next(guest.table[transcript].segments, None)
+
+
+def _log(guest: Guest, level: str, context: str, message: str) -> None:
+    """At most so much of each request; what a terminal would obey is shown as what it is not."""
+    data: AppData = guest.data
+    if data.logged > data.log_bytes:
+        return
+    data.logged += len(message) + len(context) + 1
+    if data.logged > data.log_bytes:
+        data.say(f"found more than {data.log_bytes} bytes of log in one request: the rest is dropped")
+        return
+    for line in message.splitlines() or [""]:
+        data.say(_UNPRINTABLE.sub("�", f"{level}: {context[:256]}: {line[:_MAX_LINE]}"))

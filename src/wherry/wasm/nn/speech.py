@@ -1,0 +1,105 @@
+"""The engine's speech for components, over the preloaded graphs."""
+
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from wherry.audio.decode import decode_audio
+from wherry.engine.session import Whisper
+from wherry.engine.transcript import TranscribeOptions, TranscriptStream
+from wherry.errors import InputError, NotFoundError
+from wherry.wasm.nn.backend import BurnSpeech, WhisperSpeech
+from wherry.wasm.nn.graph import Graph
+from wherry.wasm.stop import Check
+
+_MAX_SECONDS = 3 * 3600.0  # of sound in one file
+_FIELDS = tuple(field.name for field in fields(TranscribeOptions))
+
+
+@dataclass(frozen=True)
+class PreloadedSpeech:
+    """`find` gives a graph by name, loading it once; `preloaded` are their names, the default first.
+
+    `heard` is told of every transcript: model, seconds of sound, seconds of work, tokens.
+    """
+
+    preloaded: Sequence[str]
+    find: Callable[[str], Graph]
+    heard: Callable[[str, float, float, int], None] = lambda name, sound, seconds, tokens: None
+
+    def names(self) -> Sequence[str]:
+        return self.preloaded
+
+    def open(self, name: str) -> "PreloadedModel":
+        known = default_name(name, self.preloaded)
+        if known not in self.preloaded:
+            raise NotFoundError(f'model "{name}": found no such name, expected one of {", ".join(self.preloaded) or "none"}')
+        graph = self.find(known)
+        if not isinstance(graph, BurnSpeech | WhisperSpeech):
+            raise InputError(f'model "{known}": found no model of speech')
+        return PreloadedModel(known, graph, self.heard)
+
+
+def default_name(name: str, known: Sequence[str]) -> str:
+    """`default` is the first, unless one is called so."""
+    return known[0] if name == "default" and name not in known and known else name
+
+
+@dataclass(frozen=True)
+class PreloadedModel:
+    name: str
+    graph: BurnSpeech | WhisperSpeech  # held, or it could be let go meanwhile
+    heard: Callable[[str, float, float, int], None]
+
+    @property
+    def whisper(self) -> Whisper:
+        return self.graph.whisper
+
+    @property
+    def device(self) -> str:
+        return self.whisper.device
+
+    @property
+    def languages(self) -> Mapping[str, str]:
+        return self.whisper.languages
+
+    def stream(self, file: Path, options: Sequence[Any], check: Check) -> "RecordedStream":
+        given: dict[str, Any] = dict(zip(_FIELDS, options, strict=True))
+        asked = TranscribeOptions(**given | {"temperature": tuple(given["temperature"])})
+        began = time.perf_counter()
+        found = self.whisper.stream(file, asked, check, max_seconds=_MAX_SECONDS)
+        return RecordedStream(found.language, found.duration, self._records(found, time.perf_counter() - began))
+
+    def _records(self, stream: TranscriptStream, seconds: float) -> Generator[tuple[Any, ...]]:
+        """The segments as records; `heard` gets what they took, without what the app did between them.
+
+        The dataclasses have the contract's fields in its order.
+        """
+        tokens = 0
+        try:
+            while True:
+                began = time.perf_counter()
+                segment = next(stream.segments, None)
+                seconds += time.perf_counter() - began
+                if segment is None:
+                    break
+                tokens += len(segment.tokens)
+                words = [(word.start, word.end, word.word, word.probability) for word in segment.words]
+                head = tuple(getattr(segment, field.name) for field in fields(segment)[:-1])
+                yield (*head, words)
+            self.heard(self.name, stream.duration, seconds, tokens)
+        finally:
+            stream.segments.close()
+
+    def detect_language(self, file: Path, check: Check) -> Mapping[str, float]:
+        check()
+        return self.whisper.detect_language(decode_audio(file, max_seconds=_MAX_SECONDS))
+
+
+@dataclass(frozen=True)
+class RecordedStream:
+    language: str
+    duration: float
+    segments: Generator[tuple[Any, ...]]

@@ -1,0 +1,315 @@
+"""Instances of a web app, and requests to them: a `Handler` of the HTTP server.
+
+Each instance has a thread of its own, which alone runs its code. The server's thread waits beside it, for the answer, the
+client who leaves, the deadline and the folder that grows too large; it can stop the instance, and where that does not help
+(wasmtime cannot be interrupted while a guest sleeps) it leaves the instance behind.
+"""
+
+import contextlib
+import os
+import queue
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import wasmtime
+
+from wherry.errors import DeviceError, GuestError, StoppedError
+from wherry.wasm import app
+from wherry.wasm.component import Guest, Interface, Limits, Program
+from wherry.wasm.host import Mount
+from wherry.wasm.http.exchange import Exchange, Request
+from wherry.wasm.nn import component as nn
+from wherry.wasm.nn.graph import Graph, Graphs
+from wherry.wasm.nn.preload import GuestPaths
+from wherry.wasm.speech import Speech
+
+_TICK_SECONDS = 0.1
+_GRACE_SECONDS = 1.0  # for an instance that is stopped to end
+_MOST_LEFT_BEHIND = 32
+_FOLDER = "/tmp"  # as the app sees its own
+_MAX_FILES = 1000  # in the app's folder
+
+
+@dataclass(frozen=True)
+class AppOptions:
+    """What an app is given, and how much of it.
+
+    settings       its variables; it has no others
+    mounts         folders that it sees besides its own, which each instance has for itself and for as long as it lives
+    memory_bytes   of an instance
+    timeout        seconds for a request
+    output_bytes   of an answer; log_bytes of what it logs in a request; folder_bytes of its own files, a request's body aside
+    """
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    mounts: Sequence[Mount] = ()
+    memory_bytes: int = 512 << 20
+    timeout: float = 600.0
+    output_bytes: int = 1 << 30
+    log_bytes: int = 1 << 16
+    folder_bytes: int = 256 << 20
+
+
+class WebApp:
+    """A component of the world `web-app`, ready to answer. Callable from any number of threads, each of which has an instance
+    to itself meanwhile. `close` ends them all.
+
+    Raises FormatError and InputError for a file that is no such component.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        options: AppOptions,
+        speech: Speech,
+        find_graph: Callable[[str], Graph],
+        *,
+        cache: Path | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.options = options
+        self.program = Program(path, interfaces(), wasi=True, cache=cache, say=say)
+        self._speech = speech
+        self._find_graph = find_graph
+        self._say = say
+        self._guard = threading.Lock()
+        self._idle: list[_Instance] = []
+        self._left_behind = 0
+        self.started = 0  # instances so far
+        self.live = 0
+
+    def __call__(self, exchange: Exchange) -> None:
+        instance = self._take()
+        try:
+            instance.answer(exchange)
+        finally:
+            self._give_back(instance)
+
+    def close(self) -> None:
+        """No request runs any more."""
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for instance in idle:
+            instance.close()
+
+    @property
+    def left_work(self) -> bool:
+        """Whether instances were left behind and still run."""
+        return self._left_behind > 0
+
+    def _take(self) -> "_Instance":
+        with self._guard:
+            if self._idle:
+                return self._idle.pop()
+            if self._left_behind >= _MOST_LEFT_BEHIND:
+                raise DeviceError(f"{self.program.path.name}: found {self._left_behind} instances that do not end, expected none")
+            self.started += 1
+            self.live += 1
+        return _Instance(self.program, self.options, self._data, self._ended)
+
+    def _give_back(self, instance: "_Instance") -> None:
+        with self._guard:
+            if instance.usable:
+                self._idle.append(instance)
+                return
+            if instance.left_behind:
+                self._left_behind += 1
+                self._say(f"{self.program.path.name}: an instance does not end; it is left behind")
+        instance.close()
+
+    def _ended(self, instance: "_Instance") -> None:
+        with self._guard:
+            self.live -= 1
+            if instance.left_behind:
+                self._left_behind -= 1
+
+    def _data(self, folder: Path) -> app.AppData:
+        paths = GuestPaths(((_FOLDER, folder), *((mount.guest, mount.host) for mount in self.options.mounts)))
+        return app.AppData(
+            speech=self._speech,
+            graphs=Graphs(self._find_graph, None, self.options.memory_bytes),
+            settings=self.options.settings,
+            resolve=paths.resolve_mounted,
+            say=self._say,
+            output_bytes=self.options.output_bytes,
+            log_bytes=self.options.log_bytes,
+        )
+
+
+def interfaces() -> dict[str, Interface]:
+    """All that a web app can import besides WASI."""
+    return {**app.interfaces(), **nn.interfaces()}
+
+
+@dataclass
+class _Job:
+    exchange: Exchange
+    error: BaseException | None = None
+    done: bool = False
+    changed: threading.Event = field(default_factory=threading.Event)
+
+
+class _Instance:
+    """One guest, its thread and its folder."""
+
+    def __init__(
+        self,
+        program: Program,
+        options: AppOptions,
+        data: Callable[[Path], app.AppData],
+        when_ended: Callable[["_Instance"], None],
+    ) -> None:
+        self.left_behind = False
+        self.ended = threading.Event()
+        self._program = program
+        self._options = options
+        self._data = data
+        self._when_ended = when_ended
+        self._guest: Guest | None = None
+        self._folder: Path | None = None
+        self._broken = False
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, name="app", daemon=True).start()
+
+    @property
+    def usable(self) -> bool:
+        return not self._broken and not self.ended.is_set()
+
+    def answer(self, exchange: Exchange) -> None:
+        """Raises GuestError where the guest trapped or passed a limit, StoppedError where the client left."""
+        job = _Job(exchange)
+        self._jobs.put(job)
+        exchange.when_gone(job.changed.set)
+        deadline = time.monotonic() + self._options.timeout
+        while True:
+            job.changed.wait(_TICK_SECONDS)
+            job.changed.clear()
+            if job.done:
+                break
+            if exchange.gone:
+                deadline = min(deadline, time.monotonic() + _GRACE_SECONDS)  # it may end by itself: its writes tell it
+            if (reason := self._why_stop(exchange, deadline)) and self._stop(job, reason):
+                break
+        if isinstance(job.error, StoppedError) and not exchange.gone:
+            raise GuestError(job.error.message) from job.error
+        if job.error is not None:
+            raise job.error
+
+    def close(self) -> None:
+        self._broken = True
+        self._jobs.put(None)
+
+    def _why_stop(self, exchange: Exchange, deadline: float) -> str:
+        if time.monotonic() > deadline:
+            if exchange.gone:
+                return "the client has gone"
+            return f"found no answer after {self._options.timeout:g} s, expected it by then"
+        if self._folder is None:
+            return ""
+        return _excess(self._folder, self._options.folder_bytes, exchange.request.size)
+
+    def _stop(self, job: _Job, reason: str) -> bool:
+        """-> whether there is no more to wait for."""
+        guest = self._guest
+        if guest is None:
+            return False  # it is being made: milliseconds
+        self._broken = True
+        guest.stop(reason)
+        end = time.monotonic() + _GRACE_SECONDS
+        while not job.done and time.monotonic() < end:
+            job.changed.wait(_TICK_SECONDS)
+            job.changed.clear()
+        if not job.done:  # in a write to a slow client too, which ends when the server has closed the exchange
+            self.left_behind = True
+            job.error = StoppedError(reason)
+        return True
+
+    # -- its thread
+
+    def _serve(self) -> None:
+        self._folder = folder = Path(tempfile.mkdtemp(prefix="wherry-app-"))
+        try:
+            while (job := self._jobs.get()) is not None:
+                try:
+                    self._run(job.exchange, folder)
+                except BaseException as error:  # noqa: BLE001 - raised on the server's thread
+                    self._broken = True
+                    job.error = error
+                job.done = True
+                job.changed.set()
+                del job  # its answer must not live until the next one
+        finally:
+            if self._guest is not None:
+                self._guest.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            self.ended.set()
+            self._when_ended(self)
+
+    def _run(self, exchange: Exchange, folder: Path) -> None:
+        if self._guest is None:
+            self._guest = self._start(folder)
+        data: app.AppData = self._guest.data
+        data.begin(exchange)
+        try:
+            with _body(exchange.request, folder) as name:
+                self._guest.call(None, app.HANDLE, _request(exchange.request, name))
+        finally:
+            data.exchange = None
+
+    def _start(self, folder: Path) -> Guest:
+        options = self._options
+        wasi = wasmtime.WasiConfig()
+        wasi.argv = [self._program.path.name]
+        wasi.env = list(options.settings.items())
+        for mount in options.mounts:
+            wasi.preopen_dir(str(mount.host), mount.guest, mount.writable)
+        wasi.preopen_dir(str(folder), _FOLDER, True)
+        data = self._data(folder)
+        return Guest(self._program, Limits(options.memory_bytes), wasi, data, data.check)
+
+
+def _request(request: Request, body: str | None) -> tuple[object, ...]:
+    """The contract's record."""
+    return request.method, request.target, list(request.headers), body, request.size, request.scheme, request.client
+
+
+@contextlib.contextmanager
+def _body(request: Request, folder: Path) -> Generator[str | None]:
+    """The request's body in the app's folder -> its name there."""
+    if request.body is None:
+        yield None
+        return
+    place = folder / f"body-{request.id}"
+    try:
+        os.link(request.body, place)
+    except OSError:  # another file system
+        shutil.copyfile(request.body, place)
+    try:
+        yield f"{_FOLDER}/{place.name}"
+    finally:
+        place.unlink(missing_ok=True)
+
+
+def _excess(folder: Path, most: int, body: int) -> str:
+    """What is too much in a folder, or nothing: the body that lies there is not the app's doing."""
+    files, size = 0, 0
+    folders = [str(folder)]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                files += 1
+                if files > _MAX_FILES:
+                    return f"found more than {_MAX_FILES} files in the app's folder, expected at most that"
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        size += entry.stat(follow_symlinks=False).st_blocks * 512
+    if size > most + body:
+        return f"found {size} bytes in the app's folder, expected at most {most}"
+    return ""
