@@ -69,6 +69,20 @@ def shared(name: str, start: Callable[[], int], prepare: Callable[[], None], end
                 pass
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that one of a run's test processes makes for all of them."""
+    base = factory.getbasetemp()
+    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    folder, done = base / name, base / f"{name}.done"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
 def wait_until(ready: Callable[[], bool], log: Path) -> None:
     for _ in range(600):
         if ready():

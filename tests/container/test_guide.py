@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.container import engines, packages
-from tests.container.state import require_root
+from tests.container.state import once, require_root
 from wherry.container import layout
 from wherry.engine.catalog import ModelFiles
 
@@ -103,23 +103,25 @@ def machine(folder: Path, programs: list[Path], title: str, first: str, last: st
 @pytest.fixture(scope="session")
 def home(tiny_en_files: ModelFiles, transcribe_guest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's home after the section "An image"; the model's download is the machine's own."""
-    home = tmp_path_factory.mktemp("home")
-    models = home / ".cache/wherry/models"
-    models.mkdir(parents=True)
-    (models / "whisper-tiny.en").symlink_to(tiny_en_files.weights.parent)
-    for name in ("build", "src"):  # the page speaks of the checkout's files
-        (home / name).symlink_to(ROOT / name)
-    environment = {
-        **os.environ,
-        "HOME": str(home),
-        "XDG_CACHE_HOME": str(home / ".cache"),
-        "PATH": f"{engines.WHERRY.parent}:{os.environ['PATH']}",
-    }
-    for command, _ in commands("An image"):
-        words = ["sh", "-c", command]
-        result = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, timeout=240, check=False)
-        assert result.returncode == 0, f"{command}: {result.stderr}"
-    return home
+
+    def make(home: Path) -> None:
+        models = home / ".cache/wherry/models"
+        models.mkdir(parents=True)
+        (models / "whisper-tiny.en").symlink_to(tiny_en_files.weights.parent)
+        for name in ("build", "src"):  # the page speaks of the checkout's files
+            (home / name).symlink_to(ROOT / name)
+        environment = {
+            **os.environ,
+            "HOME": str(home),
+            "XDG_CACHE_HOME": str(home / ".cache"),
+            "PATH": f"{engines.WHERRY.parent}:{os.environ['PATH']}",
+        }
+        for command, _ in commands("An image"):
+            words = ["sh", "-c", command]
+            result = subprocess.run(words, cwd=home, env=environment, capture_output=True, text=True, timeout=240, check=False)
+            assert result.returncode == 0, f"{command}: {result.stderr}"
+
+    return once(tmp_path_factory, "home", make)
 
 
 def test_the_page_has_a_section_for_each_engine() -> None:
@@ -146,6 +148,8 @@ def test_every_command_of_the_page_runs(title: str, first: str, last: str, home:
         (folder / "machine.conf").write_text(
             '[containers]\ndefault_ulimits = ["nofile=1024:4096", "nproc=1024:4096"]\n[engine]\ncgroup_manager = "cgroupfs"\n'
         )
+    if title != "Docker":  # composed once on an empty machine, then given to the others
+        engines.seed(tmp_path / "usr/local/lib/wherry")
     printed = machine(tmp_path, [*engines.programs_of(suite), engines.lower_runtime().parent], title, first, last, home)
     for command, lines in commands(title):
         for line in lines:

@@ -1,5 +1,6 @@
 """Images that carry the runtime: engines run them as any other, with nothing installed and no flag."""
 
+import fcntl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLE
-from tests.container.engines import WHERRY, Engine, Result, lower_runtime
+from tests.container.engines import WHERRY, Engine, Result, lower_runtime, seed
+from tests.container.state import STATE, once
 from wherry.container.view import guest_folders
 from wherry.engine.catalog import ModelFiles
 from wherry.engine.convert import convert_whisper
@@ -21,39 +23,45 @@ def archive(
     tmp_path_factory: pytest.TempPathFactory, probe_guest: Path, transcribe_guest: Path, tiny_en_files: ModelFiles
 ) -> Path:
     """Two images of `wherry build --standalone`, saved: a probe, and speech with its model at the root."""
-    top = tmp_path_factory.mktemp("standalone")
-    app, talk = top / "app", top / "talk"
-    (app / "data").mkdir(parents=True)
-    talk.mkdir()
-    (app / "probe.wasm").write_bytes(probe_guest.read_bytes())
-    (app / "note").write_text("a note")
-    (app / "data/inside").write_text("inside")
-    (app / "Dockerfile").write_text(
-        "FROM scratch\nCOPY probe.wasm note /\nCOPY data /data\nENV A=image\n"
-        'ENTRYPOINT ["/probe.wasm"]\nCMD ["show", "from the image"]\n'
-    )
-    convert_whisper(tiny_en_files.weights, talk / "tiny_en.safetensors", "q8_0")
-    (talk / "transcribe.wasm").write_bytes(transcribe_guest.read_bytes())
-    (talk / "sample.wav").write_bytes(SAMPLE.read_bytes())
-    (talk / "Dockerfile").write_text(
-        "FROM scratch\nCOPY tiny_en.safetensors tiny_en.cfg tokenizer.json /\nCOPY transcribe.wasm sample.wav /\n"
-        "LABEL wherry.preload=default:Burn:CPU:/tiny_en.safetensors:/tiny_en.cfg:/tokenizer.json:en\n"
-        'ENTRYPOINT ["/transcribe.wasm", "/sample.wav"]\n'
-    )
-    environment = {"XDG_CACHE_HOME": str(top / "cache"), "PATH": "/usr/bin:/bin", "HOME": str(top)}
-    for words in (
-        ["build", "--standalone", "-t", "alone", app],
-        ["build", "--standalone", "-t", "talk", talk],
-        ["save", "-o", top / "images.tar", "alone", "talk"],
-    ):
-        subprocess.run([WHERRY, *words], env=environment, check=True, capture_output=True)
-    return top / "images.tar"
+
+    def make(top: Path) -> None:
+        app, talk = top / "app", top / "talk"
+        (app / "data").mkdir(parents=True)
+        talk.mkdir()
+        (app / "probe.wasm").write_bytes(probe_guest.read_bytes())
+        (app / "note").write_text("a note")
+        (app / "data/inside").write_text("inside")
+        (app / "Dockerfile").write_text(
+            "FROM scratch\nCOPY probe.wasm note /\nCOPY data /data\nENV A=image\n"
+            'ENTRYPOINT ["/probe.wasm"]\nCMD ["show", "from the image"]\n'
+        )
+        convert_whisper(tiny_en_files.weights, talk / "tiny_en.safetensors", "q8_0")
+        (talk / "transcribe.wasm").write_bytes(transcribe_guest.read_bytes())
+        (talk / "sample.wav").write_bytes(SAMPLE.read_bytes())
+        (talk / "Dockerfile").write_text(
+            "FROM scratch\nCOPY tiny_en.safetensors tiny_en.cfg tokenizer.json /\nCOPY transcribe.wasm sample.wav /\n"
+            "LABEL wherry.preload=default:Burn:CPU:/tiny_en.safetensors:/tiny_en.cfg:/tokenizer.json:en\n"
+            'ENTRYPOINT ["/transcribe.wasm", "/sample.wav"]\n'
+        )
+        seed(top / "cache/wherry/standalone")
+        environment = {"XDG_CACHE_HOME": str(top / "cache"), "PATH": "/usr/bin:/bin", "HOME": str(top)}
+        for words in (
+            ["build", "--standalone", "-t", "alone", app],
+            ["build", "--standalone", "-t", "talk", talk],
+            ["save", "-o", top / "images.tar", "alone", "talk"],
+        ):
+            subprocess.run([WHERRY, *words], env=environment, check=True, capture_output=True)
+
+    return once(tmp_path_factory, "standalone", make) / "images.tar"
 
 
 @pytest.fixture(params=["docker20", "docker26", "podman"])
 def engine(request: pytest.FixtureRequest, archive: Path) -> Engine:
     found: Engine = request.getfixturevalue(request.param)
-    found("load", "-i", archive, check=True)
+    with (STATE / f"{found.name}.standalone.lock").open("w") as lock:  # half a gigabyte: once for all tests
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if found("image", "inspect", found.images + "alone").returncode:
+            found("load", "-i", archive, check=True)
     return found
 
 
