@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = ("0.0.0.0", 8080)
 _MEMORY = 512 << 20
-_OF_THE_SERVER = {"WHERRY_API_KEYS"}  # no app is to read them
+_OF_THE_SERVER = {"WHERRY_API_KEYS", "WHERRY_ALLOW_ORIGINS"}  # no app is to read them
 
 
 def serve(
@@ -58,6 +58,7 @@ def serve(
         cache=cache,
         say=say,
     )
+    metrics.watch_instances(lambda: app.started, lambda: app.live, lambda: app.left_behind)
     with tempfile.TemporaryDirectory(prefix="wherry-") as folder:
         server = Server(app, serving, Path(folder), served, metrics=metrics)
         say(f"{server.url}  {', '.join(names) or 'no model'}")

@@ -98,6 +98,11 @@ class WebApp:
             instance.close()
 
     @property
+    def left_behind(self) -> int:
+        """Instances that were stopped and still run."""
+        return self._left_behind
+
+    @property
     def left_work(self) -> bool:
         """Whether instances were left behind and still run."""
         return self._left_behind > 0
