@@ -12,12 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Two test processes share two cores: more BLAS threads than that only wait for each other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from wherry.engine.catalog import ModelFiles, default_cache, find_model
 from wherry.engine.session import Whisper, load_whisper
+
+# A busy machine is no reason to fail.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 ROOT = Path(__file__).parents[1]
 AUDIO = ROOT.parent / "shared" / "audio"  # real recordings, where they are at hand

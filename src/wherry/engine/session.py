@@ -93,9 +93,7 @@ class Whisper:
         options = options or TranscribeOptions()
         check_options(options)
         mel, samples = self._mel(audio, check, max_seconds)
-        with self.turns:
-            language = self._language(mel, options)
-        tokenizer = self.tokenizer.using(language, options.task)
+        tokenizer = self.tokenizer.using(self._language(mel, options), options.task)
         frames = min(samples // (SAMPLE_RATE // FRAMES_PER_SECOND), len(mel) - N_FRAMES)
 
         def segments() -> Generator[Segment]:
@@ -159,7 +157,8 @@ class Whisper:
                 f'task: found "translate", expected transcribe: {self.name} knows English only',
                 hint="take a multilingual model, such as whisper-base",
             )
-        return next(iter(self._languages(mel)))
+        with self.turns:
+            return next(iter(self._languages(mel)))
 
 
 def _within(blocks: Iterable[Floats], file: Path, check: Callable[[], None], max_seconds: float) -> Iterator[Floats]:
