@@ -23,15 +23,14 @@ QUICK = "--quick" in sys.argv
 def ours(file: Path) -> dict[str, object]:
     from wherry.engine.device_rows import KEPT, DeviceRows
     from wherry.engine.language import load_language
-    from wherry.engine.language_network import LanguageNetwork
     from wherry.kernels.pages import PAGE
     from wherry.kernels.sample import Options
 
     start = time.perf_counter()
     model = load_language(file, device=os.environ.get("WHERRY_DEVICE", "gpu"), context=512)
     found: dict[str, object] = {"on": model.device, "load s": round(time.perf_counter() - start, 2)}
-    network = LanguageNetwork(model.model, model.ops, model.weights)
-    device = model.ops.device
+    network = model.network
+    device = network.ops.device
     rows, each = 4 if QUICK else 32, 512 // PAGE
     texts = DeviceRows(network, rows, rows * each, 512)
     random = np.random.default_rng(7)
@@ -72,7 +71,7 @@ def ours(file: Path) -> dict[str, object]:
     whole = prompts[0] + alone[0][:-1]
     expected = cpu.logits(whole)[len(prompts[0]) - 1 :]
     ranks = [int((row > row[token]).sum()) for row, token in zip(expected, alone[0], strict=True)]
-    logits = np.asarray(model.ops.numpy(texts.read(prompts[0], 0, list(range(each)))))[0]
+    logits = np.asarray(network.ops.numpy(texts.read(prompts[0], 0, list(range(each)))))[0]
     error = float(np.sqrt(np.square(logits - expected[0]).mean() / np.square(expected[0]).mean()))
     found["logits, relative rms to float32"] = f"{error:.1e}"
     found["greedy tokens that are float32's best"] = f"{sum(rank == 0 for rank in ranks)}/{len(ranks)}"
@@ -101,9 +100,9 @@ def ours(file: Path) -> dict[str, object]:
     spent = []
     for _ in range(3):
         start = time.perf_counter()
-        model.ops.numpy(texts.read(long[:256], 0, list(range(each)), last=len(long) <= 256))
-        if len(long) > 256:
-            model.ops.numpy(texts.read(long[256:], 256, list(range(each))))
+        for place in range(0, len(long), 256):
+            last = texts.read(long[place : place + 256], place, list(range(each)))
+        network.ops.numpy(last)
         spent.append(time.perf_counter() - start)
     found["prompt, tokens/s"] = round(len(long) / min(spent))
     found["dispatches a step"] = len(texts._recorded(1)[0].dispatches)
@@ -115,7 +114,7 @@ def ours(file: Path) -> dict[str, object]:
         for count in (1, 32):
             for i in range(count):
                 begin(i, prompts[i], Options())
-            texts.made()
+            go_on(count, 100)
             device.profile = Profile()
             texts.step(count, 8)
             texts.made()

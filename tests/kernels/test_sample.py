@@ -7,7 +7,7 @@ from wherry.gpu.device import Device
 from wherry.kernels import sample
 from wherry.kernels.sample import Draw, Options
 
-VOCAB, STEPS = 5000, 6
+VOCAB, STEPS = 20000, 6
 WAYS = {
     "greedy": Options(),
     "plain": Options(temperature=1.3, seed=5),
@@ -15,7 +15,7 @@ WAYS = {
     "top-p": Options(temperature=0.8, top_p=0.7, seed=7),
     "min-p": Options(temperature=1.1, min_p=0.2, seed=8),
     "typical": Options(temperature=1.0, typical_p=0.6, seed=9),
-    "all": Options(temperature=0.7, top_k=40, typical_p=0.9, top_p=0.8, min_p=0.05, seed=10),
+    "all": Options(temperature=0.7, top_k=10, typical_p=0.9, top_p=0.8, min_p=0.05, seed=10),
     "penalties": Options(repeat_penalty=1.5, presence_penalty=0.5, frequency_penalty=1.5, penalty_last=5),
     "mirostat": Options(temperature=0.9, mirostat=2, mirostat_tau=3.0, mirostat_eta=0.3, seed=11),
 }

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from tests.conftest import ROOT
 from tests.devices import open_for_tests
 from tests.references.llm_families import FAMILIES, TOKENS, random_weights
+from wherry.engine.host_rows import HostRows
+from wherry.engine.language_network import LanguageNetwork
 from wherry.errors import FormatError
 from wherry.kernels.compiled import compiled
 from wherry.kernels.cpu import CpuOperations
@@ -74,6 +76,26 @@ def logits(name: str, ops: Any, paged: bool = False) -> NDArray[np.float32]:
 def test_logits_on_the_cpu_are_transformers(name: str) -> None:
     found = logits(name, CpuOperations(code=compiled()))
     np.testing.assert_allclose(found[_PLACES], _FIXTURE[f"{name}.logits"], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("compiles", [True, False])
+def test_logits_over_pages_on_the_cpu_are_transformers(name: str, compiles: bool) -> None:
+    """Recorded steps in compiled code, and numpy where there is none; in pieces, as a prompt may come."""
+    model = language_model(checkpoint(name))
+    ops = CpuOperations(code=compiled() if compiles else None)
+    assert ops.takes_text(model.dims) == compiles
+    tables = [rotation_table(rotation, 128) for rotation in model.rotations]
+    place = ops.language_weight if compiles else ops.weight
+    if isinstance(model.dims, gemma.GemmaDims):
+        weights: Any = gemma_weights(model, place, *tables)
+    else:
+        weights = llama_weights(model, place, tables[0])
+    rows = HostRows(LanguageNetwork(model, ops, weights), 1, 4, 128)
+    whole = rows.logits(TOKENS, 0, [2, 1])
+    np.testing.assert_allclose(whole[_PLACES], _FIXTURE[f"{name}.logits"], atol=1e-4)
+    pieces = [rows.logits(TOKENS[a:b], a, [3, 1]) for a, b in ((0, 13), (13, 14), (14, len(TOKENS)))]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

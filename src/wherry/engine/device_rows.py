@@ -15,6 +15,7 @@ from wherry.kernels.sample import KEPT, Choices, Options
 from wherry.models.llama import Cache
 
 Floats = NDArray[np.float32]
+_PIECE = 256  # tokens of a prompt at once
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)  # rows of a recorded step
 
 
@@ -26,9 +27,13 @@ class DeviceRows:
     rows: int
     pages: int
     context: int
+    at_once: int = 8  # steps between two looks at the result
+    least: int = 9  # tokens of a prompt that are read anew whatever is known
+    exact: bool = False  # whether a token's keys and values are the same however it came to its text
     choices: Choices = field(init=False)
     _pools: list[Any] = field(init=False)
     _piece: Any = field(init=False)  # (1, words): the row of a prompt's piece
+    _stepped: Any = None  # the logits of the last step
     _steps: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # by rows: the recorded step, its logits
 
     def __post_init__(self) -> None:
@@ -55,9 +60,27 @@ class DeviceRows:
 
     def logits(self, tokens: Sequence[int], start: int, pages: Sequence[int]) -> Floats:
         """As `read`, but the logits after each of the tokens: (T, vocab), in numpy."""
-        ops = self.network.ops
-        hidden = self._hidden(tokens, start, pages).reshape((len(tokens), self.network.model.dims.n_state))
-        return np.asarray(ops.numpy(self.network.logits(hidden)))
+        found, state = [], self.network.model.dims.n_state
+        for first in range(0, len(tokens), _PIECE):
+            piece = tokens[first : first + _PIECE]
+            found.append(self.numpy(self.network.logits(self._hidden(piece, start + first, pages).reshape((len(piece), state)))))
+        return np.concatenate(found)
+
+    def hidden(self, tokens: Sequence[int], start: int, pages: Sequence[int]) -> Floats:
+        """As `read`, but what the network makes of the last token (state,), before the logits."""
+        for first in range(0, len(tokens), _PIECE):
+            hidden = self._hidden(tokens[first : first + _PIECE], start + first, pages)
+        state = self.network.model.dims.n_state
+        found: Floats = np.asarray(self.network.ops.numpy(hidden), np.float32).reshape(-1, state)[-1]
+        return found
+
+    def numpy(self, logits: Any) -> Floats:
+        """What `read` gave, in numpy."""
+        return np.asarray(self.network.ops.numpy(logits))
+
+    def project(self, hidden: Floats) -> Floats:
+        """hidden (rows, state) -> logits (rows, vocab)."""
+        return self.numpy(self.network.logits(self.network.ops.array(hidden)))
 
     def _hidden(self, tokens: Sequence[int], start: int, pages: Sequence[int]) -> Any:
         ops, end = self.network.ops, start + len(tokens)
@@ -68,12 +91,22 @@ class DeviceRows:
         return self.network.hidden(where[0], where[1], where[2], self._cache(self._piece))
 
     def begin(
-        self, row: int, text: Sequence[int], pages: Sequence[int], options: Options, biases: dict[int, float], logits: Any
+        self,
+        row: int,
+        text: Sequence[int],
+        pages: Sequence[int],
+        options: Options,
+        biases: dict[int, float],
+        logits: Any,
+        drawn: int = 0,
     ) -> None:
-        """A text that was read whole takes the row: its first token is drawn from `logits` (1, vocab), its last ones'."""
+        """A text that was read whole takes the row: its first token is drawn from `logits` (1, vocab), its last ones'.
+
+        drawn: tokens that were drawn of it before.
+        """
         device = self.network.ops.device
         words = np.zeros(self.choices.rows.shape[1], np.int32)
-        words[:PAGES] = sample.words(options, len(text), 0, len(biases))
+        words[:PAGES] = sample.words(options, len(text), drawn, len(biases))
         words[PAGES : PAGES + len(pages)] = pages
         device.write(self.choices.rows, words, at=4 * row * len(words))
         device.write(self.choices.history, np.asarray(text, np.int32), at=4 * row * self.context)
@@ -95,7 +128,23 @@ class DeviceRows:
 
     def step(self, rows: int, times: int) -> None:
         """Each of the first `rows` rows that are somebody's grows by `times` tokens, at most KEPT. Nothing is waited for."""
-        self.network.ops.device.run(self._recorded(rows)[0], times)
+        program, self._stepped = self._recorded(rows)
+        self.network.ops.device.run(program, times)
+
+    def last(self, row: int) -> Floats:
+        """The logits from which the row's last token was drawn in a step (vocab,)."""
+        assert self._stepped is not None
+        ops = self.network.ops
+        found: Floats = np.asarray(ops.numpy(ops.select(self._stepped, ops.array(np.asarray([row], np.int32)))))[0]
+        return found
+
+    def replace(self, row: int, token: int) -> None:
+        """Put another token in the place of the row's last one."""
+        device = self.network.ops.device
+        length = int(device.download(self.choices.rows)[row, 0])
+        word = np.asarray([token], np.int32)
+        device.write(self.choices.tokens, word, at=4 * row)
+        device.write(self.choices.history, word, at=4 * (row * self.context + length - 1))
 
     def made(self) -> tuple[NDArray[np.int32], Floats]:
         """Wait -> the last KEPT tokens of each row and their log-probabilities: (rows, KEPT) each, draw i at i % KEPT."""

@@ -1,7 +1,7 @@
 """The door to language models: a model on a device, shared by its callers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wherry.engine.sampling import Sampler, SamplingOptions
+from wherry.engine.device_rows import DeviceRows
+from wherry.engine.host_rows import HostRows
+from wherry.engine.language_network import LanguageNetwork
+from wherry.engine.memory import MemoryPlan, host_memory, plan_memory
+from wherry.engine.sampling import SamplingOptions
+from wherry.engine.scheduler import Scheduler
 from wherry.engine.session import open_device
-from wherry.engine.turns import Turns
-from wherry.errors import FormatError, InputError, TooLargeError
-from wherry.models import gemma, llama
+from wherry.errors import FormatError, InputError
+from wherry.models import gemma
 from wherry.models.language import LanguageModel, gemma_weights, language_model, llama_weights
 from wherry.models.rotation import rotation_table
 from wherry.text.constraint import Constraint, Grammar, GrammarWords, grammar_words
@@ -23,29 +27,26 @@ from wherry.weights import open_checkpoint
 
 Floats = NDArray[np.float32]
 _CONTEXT = 4096  # tokens, where nobody asks for more: keys and values of all must fit the memory
-_CHUNK = 256  # tokens of a prompt at once
+_TEXTS = 32  # at once, where nobody asks for fewer or more; others wait
+_WHOLE = 8  # contexts for which there are pages, if the memory has them: few texts are as long as they may be
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a piece of an answer adds: `text` may be empty while a character is not whole. `end`: stop, length, or not yet."""
+    """What a piece of an answer adds: `text` may be empty while a character is not whole. `end`: stop, length, or not yet.
+
+    logprob: the logarithm of the token's probability, before penalties, bias and temperature.
+    """
 
     token: int
     text: str
     end: str = ""
-
-
-@dataclass
-class _Text:
-    """A text in the making: how many of its tokens the cache holds."""
-
-    cache: llama.Cache[Any]
-    tokens: list[int] = field(default_factory=list)
+    logprob: float = 0.0
 
 
 @dataclass(frozen=True)
 class Language:
-    """A language model ready to answer. Safe for several threads: they take turns, in order."""
+    """A language model ready to answer. Safe for several threads: what they ask for is computed together."""
 
     name: str
     device: str  # what it runs on, for people
@@ -53,9 +54,9 @@ class Language:
     vocabulary: Vocabulary
     template: str | None
     context: int  # tokens
-    ops: Any  # a device's `Operations` and `LanguageOperations`
-    weights: llama.LlamaWeights[Any] | gemma.GemmaWeights[Any]
-    turns: Turns
+    network: LanguageNetwork
+    scheduler: Scheduler
+    memory: MemoryPlan
 
     @cached_property
     def words(self) -> GrammarWords:
@@ -84,95 +85,51 @@ class Language:
         return [*([] if bos is None else [bos]), *self.vocabulary.encode(text)]
 
     def generate(
-        self, prompt: Sequence[int], options: SamplingOptions, most: int, grammar: Grammar | None = None
+        self,
+        prompt: Sequence[int],
+        options: SamplingOptions,
+        most: int,
+        grammar: Grammar | None = None,
+        *,
+        shift: bool = False,
     ) -> Iterator[Answer]:
         """prompt (tokens) -> the answer, piece by piece, at most `most` tokens. Whoever stops taking pieces stops the work.
 
-        With a grammar the whole answer fits it, unless `most` cuts it off. Raises InputError for an empty prompt and for a
-        grammar that is too much work, TooLargeError for a prompt that leaves no room in the context.
+        With a grammar the whole answer fits it, unless `most` cuts it off. shift: where the context is full, go on with its
+        latter half. Raises InputError for an empty prompt and for a grammar that is too much work, TooLargeError for a prompt
+        that leaves no room in the context.
         """
-        if not prompt or not all(0 <= token < len(self.vocabulary.pieces) for token in prompt):
-            raise InputError("prompt: found no tokens, expected at least one" if not prompt else "prompt: found unknown tokens")
-        if len(prompt) >= self.context:
-            raise TooLargeError(
-                f"prompt: found {len(prompt)} tokens, expected fewer than the context of {self.context}",
-                hint="shorten the prompt, or load the model with a larger context",
-            )
-        sampler, pieces = Sampler(options), Pieces(self.vocabulary)
-        constraint = None if grammar is None else Constraint(self.words, grammar)
-        text = self._start()
-        logits = self._read(text, list(prompt))
-        most = min(most, self.context - len(prompt))
-        for count in range(1, most + 1):
-            if constraint is not None:
-                logits = np.where(constraint.mask(), logits, -np.inf)
-            token = sampler.choose(logits, np.asarray(text.tokens[-64:], np.int64))
-            if token in self.vocabulary.ends:
-                yield Answer(token, pieces.end(), "stop")
-                return
-            if constraint is not None:
-                constraint.take(token)
-            yield Answer(token, pieces.add(token), "" if count < most else "length")
-            if count < most:
-                logits = self._read(text, [token])
+        options.check()
+        size = len(self.vocabulary.pieces)
+        if not all(0 <= token < size for token in prompt):
+            raise InputError("prompt: found unknown tokens")
+        if not all(0 <= token < size for token, _ in options.logit_bias):
+            raise InputError("logit_bias: found unknown tokens")
+        pieces = Pieces(self.vocabulary)
+        most = most if shift else min(most, self.context - len(prompt))
+        stream = self.scheduler.submit(
+            prompt,
+            options,
+            most,
+            ends=self.vocabulary.ends,
+            biases=dict(options.logit_bias),
+            shift=shift,
+            guide=None if grammar is None else Constraint(self.words, grammar),
+        )
+        for made in stream:
+            if made.token in self.vocabulary.ends:
+                yield Answer(made.token, pieces.end(), "stop", made.logprob)
+            else:
+                yield Answer(made.token, pieces.add(made.token), "length" if made.last else "", made.logprob)
 
     def logits(self, tokens: Sequence[int]) -> Floats:
         """tokens (T,) -> logits after each (T, vocab), for comparison with a reference."""
-        text, found = self._start(), []
-        for start in range(0, len(tokens), _CHUNK):
-            with self.turns:
-                found.append(self._logits(self._step(text, list(tokens[start : start + _CHUNK]))))
-        return np.concatenate(found)
+        return self.scheduler.call(lambda rows, pages: rows.logits(tokens, 0, pages), len(tokens))
 
     def embed(self, tokens: Sequence[int]) -> Floats:
         """tokens (T,) -> what the network makes of the last one (state,), of length 1: a vector for the whole text."""
-        text = self._start()
-        for start in range(0, len(tokens), _CHUNK):
-            with self.turns:
-                hidden = self._step(text, list(tokens[start : start + _CHUNK]))
-        with self.turns:
-            vector = np.asarray(self.ops.numpy(hidden), np.float32)[-1]
+        vector = self.scheduler.call(lambda rows, pages: rows.hidden(tokens, 0, pages), len(tokens))
         return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
-
-    def _start(self) -> _Text:
-        dims = self.model.dims
-        shape = (1, self.context, dims.n_kv_head * dims.head_width)
-        with self.turns:
-            keys, values = ([self.ops.empty(shape) for _ in range(dims.n_layer)] for _ in range(2))
-        return _Text(llama.Cache(keys, values))
-
-    def _read(self, text: _Text, tokens: list[int]) -> Floats:
-        """Take tokens into the text -> logits after the last (vocab,)."""
-        for start in range(0, len(tokens), _CHUNK):
-            with self.turns:  # others have their turn between two chunks of a long prompt
-                hidden = self._step(text, tokens[start : start + _CHUNK])
-        with self.turns:
-            last = self.ops.select(hidden, self.ops.array(np.asarray([hidden.shape[0] - 1], np.int32)))
-            found: Floats = self._logits(last)[0]
-        return found
-
-    def _step(self, text: _Text, tokens: list[int]) -> Any:
-        """Hidden states of these tokens (T, state), on the device."""
-        ops, dims, weights = self.ops, self.model.dims, self.weights
-        place = [np.asarray([len(text.tokens) + count], np.int32) for count in (0, len(tokens))]
-        where = ops.array(np.asarray([tokens], np.int32)), ops.array(place[0]), ops.array(place[1])
-        if isinstance(dims, gemma.GemmaDims):
-            assert isinstance(weights, gemma.GemmaWeights)
-            hidden = gemma.decode(ops, dims, weights, *where, text.cache)
-        else:
-            assert isinstance(weights, llama.LlamaWeights)
-            hidden = llama.decode(ops, dims, weights, *where, text.cache)
-        text.tokens += tokens
-        return hidden.reshape((len(tokens), dims.n_state))
-
-    def _logits(self, hidden: Any) -> Floats:
-        """hidden (rows, state) -> (rows, vocab), in numpy."""
-        table = self.weights.output if isinstance(self.weights, llama.LlamaWeights) else self.weights.tokens
-        logits = self.ops.logits(hidden, table)
-        dims = self.model.dims
-        if isinstance(dims, gemma.GemmaDims) and dims.logit_cap:
-            logits = self.ops.cap(logits, dims.logit_cap)
-        return np.asarray(self.ops.numpy(logits))
 
 
 def load_language(
@@ -182,16 +139,22 @@ def load_language(
     context: int | None = None,
     require_gpu: bool = False,
     profile: bool = False,
+    texts: int = _TEXTS,
+    memory: int | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Language:
     """Load a language model from a GGUF file. context: tokens of a text, by default 4,096 or what the model was made for.
 
+    texts: how many are computed at once; memory: bytes that weights and texts may take, by default what the host has left.
     Raises FormatError for a file that is damaged or of a family that Wherry does not know, InputError for a context that
-    cannot be. device, require_gpu, profile, say: as in `session.load_whisper`.
+    cannot be, OutOfMemoryError before anything is loaded where it would not fit.
+    device, require_gpu, profile, say: as in `session.load_whisper`.
     """
     checkpoint = open_checkpoint(weights)
     if checkpoint.format != "gguf":
         raise FormatError(f"{weights}: found a {checkpoint.format} file, expected a language model in GGUF")
+    if not 1 <= texts <= 256:
+        raise InputError(f"texts: found {texts}, expected 1 to 256")
     if context is not None and context < 2:
         raise InputError(f"context: found {context}, expected at least 2 tokens")
     model = language_model(checkpoint, context or _CONTEXT)
@@ -204,13 +167,27 @@ def load_language(
         )
     template = checkpoint.metadata.get("tokenizer.chat_template")
     ops, description = open_device(device, require_gpu or profile, say, profile=profile)
+    host = hasattr(ops, "takes_text")
+    plan = plan_memory(
+        weights.name,
+        model.dims,
+        model.tensors,
+        context=model.dims.n_ctx,
+        texts=min(texts, _WHOLE),
+        number=4 if host else 2,
+        available=host_memory() if memory is None and host else memory,
+        binding=None if host else ops.device.info.limits["max-storage-buffer-binding-size"],
+    )
     tables = [ops.array(rotation_table(rotation, model.dims.n_ctx)) for rotation in model.rotations]
+    place = ops.language_weight if host and ops.takes_text(model.dims) else ops.weight
     made: Any
     if isinstance(model.dims, gemma.GemmaDims):
-        made = gemma_weights(model, ops.weight, *tables)
+        made = gemma_weights(model, place, *tables)
     else:
-        made = llama_weights(model, ops.weight, tables[0])
+        made = llama_weights(model, place, tables[0])
     name = checkpoint.metadata.get("general.name")
+    network = LanguageNetwork(model, ops, made)
+    rows = (HostRows if host else DeviceRows)(network, texts, plan.pages, model.dims.n_ctx)
     return Language(
         str(name) if isinstance(name, str) else weights.stem,
         description,
@@ -218,7 +195,7 @@ def load_language(
         vocabulary,
         template if isinstance(template, str) else None,
         model.dims.n_ctx,
-        ops,
-        made,
-        Turns(),
+        network,
+        Scheduler(rows),
+        plan,
     )

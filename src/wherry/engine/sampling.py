@@ -6,31 +6,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.errors import InputError
+from wherry.kernels.sample import BIASED, CANDIDATES, Draw, Options, reference
 
 
 @dataclass(frozen=True)
-class SamplingOptions:
-    """temperature 0 is greedy. top_k 0, top_p 1 and min_p 0 leave all tokens. The same seed draws the same tokens."""
+class SamplingOptions(Options):
+    """temperature 0 is greedy. top_k 0, top_p 1, min_p 0 and typical_p 1 leave all tokens; where one of them does not, the
+    1,024 likeliest are looked at. The same seed draws the same tokens, alone or among other texts.
 
-    temperature: float = 0.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repeat_penalty: float = 1.0
-    seed: int = 0
+    Penalties look at the last `penalty_last` tokens, the prompt's among them: repeat divides or multiplies (Keskar et al., 2019),
+    frequency is taken off for each time, presence once. mirostat 2 (Basu et al., 2021) stands in the place of the other limits.
+    logit_bias: (token, what is added to its logit), at most 512.
+    """
+
+    logit_bias: tuple[tuple[int, float], ...] = ()
 
     def check(self) -> None:
         """Raises InputError for a value that cannot be."""
-        for name, value, low, high in (
-            ("temperature", self.temperature, 0, 100),
-            ("top_k", self.top_k, 0, 1 << 31),
-            ("top_p", self.top_p, 0, 1),
-            ("min_p", self.min_p, 0, 1),
-            ("repeat_penalty", self.repeat_penalty, 0.01, 100),
-            ("seed", self.seed, 0, (1 << 64) - 1),
+        for name, low, high in (
+            ("temperature", 0, 100),
+            ("top_k", 0, (1 << 31) - 1),
+            ("top_p", 0, 1),
+            ("min_p", 0, 1),
+            ("typical_p", 0, 1),
+            ("repeat_penalty", 0.01, 100),
+            ("presence_penalty", -100, 100),
+            ("frequency_penalty", -100, 100),
+            ("penalty_last", 0, (1 << 31) - 1),
+            ("mirostat_tau", 0, 100),
+            ("mirostat_eta", 0, 100),
+            ("seed", 0, (1 << 64) - 1),
         ):
+            value = getattr(self, name)
             if not low <= value <= high:
                 raise InputError(f"{name}: found {value}, expected {low} to {high}")
+        if self.mirostat not in (0, 2):
+            raise InputError(f"mirostat: found {self.mirostat}, expected 0 or 2")
+        if self.top_k > CANDIDATES:
+            raise InputError(f"top_k: found {self.top_k}, expected at most {CANDIDATES}, or 0 for all")
+        if len(self.logit_bias) > BIASED or len(dict(self.logit_bias)) < len(self.logit_bias):
+            raise InputError(f"logit_bias: found {len(self.logit_bias)} tokens, expected each once and at most {BIASED}")
+        for token, bias in self.logit_bias:
+            if not -1000 <= bias <= 1000:
+                raise InputError(f"logit_bias: found {bias} for token {token}, expected -1000 to 1000")
 
 
 class Sampler:
@@ -39,30 +57,8 @@ class Sampler:
     def __init__(self, options: SamplingOptions) -> None:
         options.check()
         self._options = options
-        self._random = np.random.default_rng(options.seed)
+        self._draw = Draw(0, 2 * options.mirostat_tau)
 
     def choose(self, logits: NDArray[np.float32], before: NDArray[np.int64]) -> int:
-        """logits (vocab,); before: the tokens that `repeat_penalty` makes less likely (Keskar et al., 2019)."""
-        options = self._options
-        scores = logits.astype(np.float64)
-        if options.repeat_penalty != 1.0 and len(before):
-            seen = np.unique(before)
-            scores[seen] = np.where(
-                scores[seen] > 0, scores[seen] / options.repeat_penalty, scores[seen] * options.repeat_penalty
-            )
-        if options.temperature == 0:
-            return int(scores.argmax())
-        order = np.argsort(-scores, kind="stable")
-        if options.top_k:
-            order = order[: options.top_k]
-        odds = np.exp(scores[order] - scores[order[0]])
-        odds /= odds.sum()
-        if options.top_p < 1:  # the fewest that reach top_p together (Holtzman et al., 2019)
-            kept = int(np.searchsorted(np.cumsum(odds), options.top_p)) + 1
-            order, odds = order[:kept], odds[:kept]
-        if options.min_p > 0:  # Nguyen et al., 2024
-            likely = odds >= options.min_p * odds[0]
-            order, odds = order[likely], odds[likely]
-        odds = odds ** (1 / options.temperature) if options.temperature != 1 else odds
-        total = np.cumsum(odds)
-        return int(order[np.searchsorted(total, self._random.random() * total[-1], side="right").clip(max=len(order) - 1)])
+        """logits (vocab,); before: the text's tokens so far."""
+        return reference(logits, self._options, self._draw, before, dict(self._options.logit_bias))

@@ -41,15 +41,25 @@ fn at_token(row: u32, t: u32) -> u32 {
     return (page * PAGE + t % PAGE) * 2u * params.past4;
 }
 
-fn norm_of(head: u32) -> f32 {
+// The norms of two heads, by all lanes.
+fn norms_of(lane: u32, mine: u32, keys: u32) -> vec2<f32> {
     if (!NORMS) {
-        return 1.0;
+        return vec2<f32>(1.0);
     }
-    var sum = 0.0;
-    for (var i = 0u; i < WIDTH; i++) {
-        sum += q[head + i] * q[head + i];
+    var sum = vec2<f32>(0.0);
+    for (var i = lane; i < WIDTH; i += WG) {
+        let both = vec2<f32>(q[mine + i], q[keys + i]);
+        sum += both * both;
     }
-    return inverseSqrt(sum / f32(WIDTH) + params.eps);
+    parts[lane] = vec4<f32>(sum, 0.0, 0.0);
+    workgroupBarrier();
+    for (var half = WG / 2u; half > 0u; half /= 2u) {
+        if (lane < half) {
+            parts[lane] += parts[lane + half];
+        }
+        workgroupBarrier();
+    }
+    return inverseSqrt(parts[0].xy / f32(WIDTH) + params.eps);
 }
 
 fn element(head: u32, i: u32, norm: u32) -> f32 {
@@ -98,9 +108,10 @@ fn main(
         let keys = here + groups.y * WIDTH + shared_by * WIDTH;
         let values = keys + params.past4 * 4u;
         let mine = here + head * WIDTH;
+        let norm = norms_of(lane, mine, keys);
         if (lane < WIDTH4) {
-            query[lane] = turned4(mine, 4u * lane, 0u, last) * (params.scale * norm_of(mine));
-            let k = packed(turned4(keys, 4u * lane, WIDTH, last) * norm_of(keys));
+            query[lane] = turned4(mine, 4u * lane, 0u, last) * (params.scale * norm.x);
+            let k = packed(turned4(keys, 4u * lane, WIDTH, last) * norm.y);
             let v0 = values + 4u * lane;
             let v = packed(vec4<f32>(q[v0], q[v0 + 1u], q[v0 + 2u], q[v0 + 3u]));
             key[lane] = k;

@@ -110,19 +110,26 @@ def compiled() -> Compiled | None:
         import llvmlite.binding as llvm
     except ImportError:
         return None
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
     triple, features = llvm.get_process_triple(), llvm.get_host_cpu_features()
     if not (features.get("f16c") or triple.startswith(("aarch64", "arm64"))):
         return None
-    machine = llvm.Target.from_triple(triple).create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features.flatten(), opt=2
+    return Compiled(engine_of(Path(__file__).with_name("cpu.ll").read_text(encoding="utf-8")))
+
+
+def engine_of(assembly: str) -> Any:
+    """LLVM's language -> what owns the code for this processor and knows its functions' addresses."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2
     )
-    module = llvm.parse_assembly(Path(__file__).with_name("cpu.ll").read_text(encoding="utf-8"))
+    module = llvm.parse_assembly(assembly)
     module.verify()
     inline = llvm.create_new_module_pass_manager()  # the whole pipeline takes 100 ms and finds nothing more
     inline.add_always_inliner_pass()
     inline.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    return Compiled(engine)
+    return engine

@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise, product
 from typing import Any, Protocol, TypeVar
 
@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.kernels.blas import blas_threads
+from wherry.kernels.blocks import Blocks, compiled_blocks
 from wherry.kernels.compiled import COLUMNS, LANES, Call, Compiled
 from wherry.kernels.cpu_language import CpuLanguage
 from wherry.kernels.cpu_step import CpuStep
+from wherry.kernels.pages import Pages
 
 Array = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -59,6 +61,11 @@ class CpuOperations(CpuLanguage):
         self._blas = blas_threads()
         self._code = code
         self._scratch = _Scratch()
+
+    @cached_property
+    def blocks(self) -> Blocks | None:
+        """Compiled when the first language model asks."""
+        return None if self._code is None else compiled_blocks()
 
     # -- placing data
 
@@ -265,7 +272,7 @@ class CpuOperations(CpuLanguage):
         ones = np.ones(k.shape[1], np.float32)
         least = -(-2 * self.threads // (batch * heads))  # pieces that give each thread two tasks or more
         pieces = _pieces(t_q, max(-(-t_q // _PIECE_ROWS), least))
-        self._share(attend, list(product(range(batch), range(heads), pieces)))
+        self.share(attend, list(product(range(batch), range(heads), pieces)))
         return out
 
     def embedding(self, tokens: Ints, table: Weight, positions_table: Weight, offsets: Ints) -> Array:
@@ -273,8 +280,11 @@ class CpuOperations(CpuLanguage):
         places = offsets[:, None] + np.arange(tokens.shape[1])
         return np.asarray(table[tokens].astype(np.float32) + positions_table[places])
 
-    def append(self, cache: Array, x: Array, offsets: Ints) -> None:
+    def append(self, cache: Array | Pages[Array], x: Array, offsets: Ints) -> None:
         """cache (B, ctx, n)[b, offsets[b] : offsets[b] + T] = x (B, T, n)[b]."""
+        if isinstance(cache, Pages):
+            self.store(cache, x, offsets)
+            return
         for b, start in enumerate(offsets.tolist()):
             cache[b, start : start + x.shape[1]] = x[b]
 
@@ -299,9 +309,9 @@ class CpuOperations(CpuLanguage):
         else:
             count = -(-rows // most)
             count += -count % self.threads  # as many for each thread
-            self._share(lambda piece: work(piece.start, piece.stop), _pieces(rows, count))
+            self.share(lambda piece: work(piece.start, piece.stop), _pieces(rows, count))
 
-    def _share(self, work: Callable[[Task], None], tasks: Iterable[Task]) -> None:
+    def share(self, work: Callable[[Task], None], tasks: Iterable[Task]) -> None:
         """work(task) for each: every thread takes the next one, so that a thread which is held up delays none but its own."""
         pending = iter(tasks)
 

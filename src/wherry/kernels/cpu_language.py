@@ -1,9 +1,15 @@
 """The operations of language models in numpy."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wherry.kernels.blocks import COLUMNS, HEAD_LANES, Blocks
+from wherry.kernels.cpu_text import CpuText
+from wherry.kernels.operations import QuantizedWeight
+from wherry.kernels.pages import PAGE, PAGES, Pages
 
 Array = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -11,6 +17,31 @@ Ints = NDArray[np.int32]
 
 class CpuLanguage:
     """`kernels.operations.LanguageOperations`, but for what language models share with Whisper."""
+
+    @property
+    def blocks(self) -> Blocks | None:
+        raise NotImplementedError
+
+    def language_weight(self, value: NDArray[Any] | QuantizedWeight) -> Any:
+        """As `weight`, for `text`: a matrix as it lies in its file where there are compiled products with it."""
+        if self.blocks is None or not self.blocks.reads(value):
+            return self.weight(value)
+        if isinstance(value, np.ndarray):
+            return np.ascontiguousarray(value)
+        return value if value.data.flags.c_contiguous else replace(value, data=np.ascontiguousarray(value.data))  # type: ignore[type-var]
+
+    def weight(self, value: NDArray[Any] | QuantizedWeight) -> Any:
+        raise NotImplementedError
+
+    def takes_text(self, dims: Any) -> bool:
+        """Whether `text` computes a model of these sizes (its `DecoderDims`)."""
+        sizes = (dims.head_width, dims.n_state, dims.n_hidden, dims.n_head * dims.head_width)
+        return self.blocks is not None and not any(size % COLUMNS for size in sizes[1:]) and dims.head_width % HEAD_LANES == 0
+
+    def text(self, rows: Ints) -> CpuText:
+        """A recording for rows of one token each, which stand where `rows` (B, words) says at each run."""
+        assert self.blocks is not None
+        return CpuText(self, self.blocks, rows)  # type: ignore[arg-type]
 
     def lookup(self, tokens: Ints, table: NDArray[Any], *, scale: float = 1.0) -> Array:
         x = table[tokens].astype(np.float32)
@@ -39,8 +70,8 @@ class CpuLanguage:
     def causal_attention(
         self,
         q: Array,
-        k: Array,
-        v: Array,
+        k: Array | Pages[Array],
+        v: Array | Pages[Array],
         heads: int,
         lengths: Ints,
         *,
@@ -49,6 +80,14 @@ class CpuLanguage:
         cap: float = 0.0,
     ) -> Array:
         batch, count, n = q.shape
+        if isinstance(k, Pages):
+            each = [self._contiguous(k, int(length), b) for b, length in enumerate(lengths)]
+            parts = [
+                self.causal_attention(q[b : b + 1], *pair, heads, lengths[b : b + 1], window=window, scale=scale, cap=cap)
+                for b, pair in enumerate(each)
+            ]
+            return np.concatenate(parts)
+        assert not isinstance(v, Pages)
         width = n // heads
         groups = k.shape[2] // width  # heads of keys
         out = np.empty_like(q)
@@ -73,6 +112,19 @@ class CpuLanguage:
             weighted = np.matmul(scores.reshape(groups, -1, length - first), values).reshape(groups, -1, count, width)
             out[b] = weighted.transpose(2, 0, 1, 3).reshape(count, n)
         return out
+
+    def store(self, cache: Pages[Array], x: Array, offsets: Ints) -> None:
+        """`append` to pages."""
+        for b, start in enumerate(offsets.tolist()):
+            for t, row in enumerate(x[b]):
+                page = cache.rows[cache.row + b, PAGES + (start + t) // PAGE]
+                cache.pool[page, (start + t) % PAGE, int(cache.value)] = row
+
+    def _contiguous(self, cache: Pages[Array], length: int, b: int) -> tuple[Array, Array]:
+        """Keys and values of a row, (1, keys, n) each."""
+        pages = cache.rows[cache.row + b, PAGES : PAGES + -(-length // PAGE)]
+        whole = cache.pool[np.asarray(pages, np.int64)].reshape(-1, 2, cache.pool.shape[3])
+        return whole[None, :, 0], whole[None, :, 1]
 
     def gate(self, x: Array, y: Array, *, gelu: bool = False) -> Array:
         if gelu:  # the approximation with tanh, which Gemma was trained with

@@ -37,15 +37,15 @@ class Options:
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.0
-    typical_p: float = 1.0
     repeat_penalty: float = 1.0
+    seed: int = 0
+    typical_p: float = 1.0
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     penalty_last: int = 64
     mirostat: int = 0
     mirostat_tau: float = 5.0
     mirostat_eta: float = 0.1
-    seed: int = 0
 
 
 def start(device: Device, rows: int, context: int, pages: int) -> Choices:

@@ -34,6 +34,7 @@ const WITH_TYPICAL = 4u;
 const WITH_TOP_P = 8u;
 const WITH_MIN_P = 16u;
 const WITH_MIROSTAT = 32u;
+const WITH_FEW = 64u;    // top-k keeps no more than there are chunks
 
 struct Part {
     top: f32,            // the highest logit, all changes made
@@ -230,22 +231,31 @@ fn count_above(lane: u32, base: u32, floor: f32) -> f32 {
     return total(lane, mine);
 }
 
-// The likeliest tokens, in order: value, whose. -> how many.
-fn gather(lane: u32, base: u32, top: f32) -> u32 {
-    var floor = top - 30.0;
-    if (count_above(lane, base, floor) > f32(CANDIDATES)) {
-        var low = floor;                                                  // too many there
-        var high = top;
-        for (var i = 0u; i < 24u; i++) {
-            let middle = 0.5 * (low + high);
-            if (count_above(lane, base, middle) > f32(CANDIDATES)) {
-                low = middle;
-            } else {
-                high = middle;
+// Candidates from the highest down, the lower token first where they are alike: Batcher's bitonic sort.
+fn sort(lane: u32) {
+    for (var size = 2u; size <= CANDIDATES; size *= 2u) {
+        for (var step = size / 2u; step > 0u; step /= 2u) {
+            for (var i = lane; i < CANDIDATES / 2u; i += WG) {
+                let a = 2u * i - (i & (step - 1u));
+                let b = a + step;
+                let later = value[a] < value[b] || (value[a] == value[b] && whose[a] > whose[b]);
+                if (later == ((a & size) == 0u)) {
+                    let v = value[a];
+                    let w = whose[a];
+                    value[a] = value[b];
+                    whose[a] = whose[b];
+                    value[b] = v;
+                    whose[b] = w;
+                }
             }
+            workgroupBarrier();
         }
-        floor = high;
     }
+}
+
+// All tokens from `floor` up as candidates, as many as there is room for -> how many there are.
+fn collect(lane: u32, base: u32, floor: f32) -> u32 {
+    workgroupBarrier();
     if (lane == 0u) {
         atomicStore(&number, 0u);
     }
@@ -265,25 +275,45 @@ fn gather(lane: u32, base: u32, top: f32) -> u32 {
         }
     }
     workgroupBarrier();
-    for (var size = 2u; size <= CANDIDATES; size *= 2u) {                 // Batcher's bitonic sort
-        for (var step = size / 2u; step > 0u; step /= 2u) {
-            for (var i = lane; i < CANDIDATES / 2u; i += WG) {
-                let a = 2u * i - (i & (step - 1u));
-                let b = a + step;
-                let later = value[a] < value[b] || (value[a] == value[b] && whose[a] > whose[b]);
-                if (later == ((a & size) == 0u)) {
-                    let v = value[a];
-                    let w = whose[a];
-                    value[a] = value[b];
-                    whose[a] = whose[b];
-                    value[b] = v;
-                    whose[b] = w;
-                }
-            }
-            workgroupBarrier();
-        }
+    if (lane == 0u) {
+        shared_token = atomicLoad(&number);
     }
-    return min(atomicLoad(&number), CANDIDATES);
+    return workgroupUniformLoad(&shared_token);
+}
+
+// The likeliest tokens, in order: value, whose. -> how many.
+fn gather(lane: u32, grid: u32, top: f32, way: u32, top_k: u32) -> u32 {
+    let base = grid * params.vocab;
+    var floor = top - 30.0;
+    if ((way & WITH_FEW) != 0u) {
+        // The k-th highest of the chunks' best: k tokens are no lower, and few others.
+        for (var i = lane; i < CANDIDATES; i += WG) {
+            value[i] = NOTHING;
+            whose[i] = i;
+            if (i < params.chunks) {
+                value[i] = chunks[grid * params.chunks + i].top;
+            }
+        }
+        workgroupBarrier();
+        sort(lane);
+        floor = max(floor, value[top_k - 1u]);
+    }
+    var count = collect(lane, base, floor);
+    if (count > CANDIDATES) {
+        var low = floor;
+        var high = top;
+        for (var i = 0u; i < 24u; i++) {
+            let middle = 0.5 * (low + high);
+            if (count_above(lane, base, middle) > f32(CANDIDATES)) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        count = collect(lane, base, high);
+    }
+    sort(lane);
+    return min(count, CANDIDATES);
 }
 
 // Leaves out what is less typical than the most typical that reach `share` together (Meister et al., 2022).
@@ -321,11 +351,11 @@ fn keep_typical(lane: u32, share: f32) {
 }
 
 // One of a row's tokens by the options other than greedy and plain: `all` is the sum of exp(logit - top) over the vocabulary.
-fn choose(lane: u32, state: u32, base: u32, top: f32, all: f32, share: f32, way: u32) -> u32 {
+fn choose(lane: u32, state: u32, grid: u32, top: f32, all: f32, share: f32, way: u32) -> u32 {
     let heat = number_of(state, TEMPERATURE);
-    let count = gather(lane, base, top);
     let mirostat = (way & WITH_MIROSTAT) != 0u;
     let top_k = u32(rows[state + TOP_K]);
+    let count = gather(lane, grid, top, way, top_k);
     let kept = select(count, min(count, top_k), top_k > 0u && !mirostat);
     for (var i = lane; i < CANDIDATES; i += WG) {
         odds[i] = select(0.0, exp((value[i] - top) / select(1.0, heat, mirostat)), i < kept);
@@ -454,7 +484,9 @@ fn finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     if (lane == 0u) {
         let filters = select(0u, WITH_TOP_K, rows[state + TOP_K] > 0) | select(0u, WITH_MIROSTAT, rows[state + MIROSTAT] == 2)
             | select(0u, WITH_TYPICAL, number_of(state, TYPICAL) < 1.0) | select(0u, WITH_TOP_P, number_of(state, TOP_P) < 1.0)
-            | select(0u, WITH_MIN_P, number_of(state, MIN_P) > 0.0);
+            | select(0u, WITH_MIN_P, number_of(state, MIN_P) > 0.0)
+            | select(0u, WITH_FEW, rows[state + TOP_K] > 0 && u32(rows[state + TOP_K]) <= params.chunks
+                && rows[state + MIROSTAT] != 2);
         shared_token = select(0u, DRAW | filters, heat > 0.0);
     }
     let way = workgroupUniformLoad(&shared_token);
@@ -463,7 +495,7 @@ fn finish(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
     if (way == DRAW) {
         token = whose[plain_draw(lane, state, group.x, all.top, share)];
     } else if (way > 0u) {
-        token = whose[choose(lane, state, group.x * params.vocab, all.top, all.sum, share, way)];
+        token = whose[choose(lane, state, group.x, all.top, all.sum, share, way)];
     }
     workgroupBarrier();
     if (lane == 0u) {
