@@ -69,11 +69,12 @@ def _answer(task: str) -> HTTPResponse:
     with read_form(request.environ) as form:
         wanted = asked(form, task)
         stream = wanted.model.stream(wanted.file, wanted.options)  # the recording has been read then
+    headers = {"Wherry-Device": wanted.model.device.encode("ascii", "replace").decode()}
     if wanted.stream:
-        headers = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        headers |= {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return HTTPResponse(_encoded(answers.events(wanted, stream)), 200, headers)
     kind, text = answers.whole(wanted, stream)
-    return HTTPResponse(text.encode(), 200, {"Content-Type": kind})
+    return HTTPResponse(text.encode(), 200, headers | {"Content-Type": kind})
 
 
 def _encoded(pieces: Iterator[str]) -> Iterator[bytes]:

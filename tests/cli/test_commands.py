@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -361,13 +362,26 @@ def test_convert_keeps_the_words(tiny_en_files: ModelFiles, recordings: Path, tm
     assert "This one carries small programs" in transcribe("--model", target, recordings / "a.wav").stdout
 
 
-def test_demo_prints_the_transcript_and_one_line(transcribe_guest: Path) -> None:
-    result = wherry("demo", "--device", "cpu", "--guest", transcribe_guest)
-    lines = result.stdout.splitlines()
-    assert result.returncode == 0
-    assert TEXT in lines[0]
-    assert re.fullmatch(r"whisper-tiny\.en on cpu .*: 8\.3 s of speech in \d+\.\d+ s, real-time factor \d+\.\d+", lines[1])
-    assert_refused(wherry("demo", "--guest", "/nowhere.wasm"), 4, "/nowhere.wasm")
+@pytest.mark.slow
+def test_demo_prints_the_transcript_and_one_line_and_goes_on_serving() -> None:
+    command = [sys.executable, "-m", "wherry", "demo", "--device", "cpu", "--serve"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    try:
+        text, figures, address = (process.stdout.readline() for _ in range(3))
+        assert TEXT in text
+        told = r"whisper-tiny\.en on cpu .*: 8\.3 s of speech in [\d.]+ s, real-time factor [\d.]+; the image has \d+\.\d MB\n"
+        assert re.fullmatch(told, figures)
+        with urllib.request.urlopen(address.split()[0], timeout=30) as page:
+            assert b"<title>Wherry" in page.read()
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        process.stdout.close()
+
+
+def test_demo_names_the_app_that_is_not_there() -> None:
+    assert_refused(wherry("demo", "--app", "/nowhere"), 4, "/nowhere")
 
 
 @pytest.fixture

@@ -1,59 +1,105 @@
 """`wherry demo`."""
 
+import json
+import re
+import subprocess
+import sys
 import tempfile
 import time
-import wave
+import urllib.error
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
-from wherry.errors import NotFoundError
+from wherry.errors import GuestError, NotFoundError
 
 _SAMPLE = Path(__file__).with_name("sample.wav")
+_IMAGE = "wherry-demo/speech"
+_WAIT_SECONDS = 300.0  # for the server: the first time on a machine, it compiles the app to machine code
 
 
 @click.command()
-@click.option("--guest", type=click.Path(path_type=Path), help="The guest. Default: build/guests/transcribe.wasm.")
+@click.option(
+    "--app",
+    type=click.Path(path_type=Path),
+    default="apps/speech",
+    show_default=True,
+    help="The web app: OpenAI's speech-to-text API.",
+)
+@click.option("--serve", is_flag=True, help="Go on serving afterwards, and say where the page is.")
+@click.option(
+    "-p", "--port", type=click.IntRange(0, 65535), default=0, help="Where to listen on this machine. Default: any free."
+)
 @click.option("--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME.")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
-def demo(guest: Path | None, device: str, require_gpu: bool) -> int:
-    """Have a sandboxed WebAssembly guest transcribe the sample.
+def demo(app: Path, serve: bool, port: int, device: str, require_gpu: bool) -> int:
+    """Build an image of a web app with its model, run it, and have it write down the sample.
 
-    The guest gets one folder with the recording and a graph by name, nothing else; the model runs on the host's GPU or CPU.
+    The app answers as OpenAI's API does, from a sandbox; the model runs on this machine's GPU or CPU.
     """
-    from wherry.engine.catalog import default_cache, find_model
-    from wherry.engine.session import load_whisper
-    from wherry.engine.transcript import TranscribeOptions
-    from wherry.wasm.host import Guest, GuestOptions, Mount
-    from wherry.wasm.nn.backend import BurnSpeech
-    from wherry.wasm.sockets import NetworkPolicy
+    from wherry.cli.store import find_image, open_manifest, open_store
 
-    path = guest or Path("build/guests/transcribe.wasm")
-    if not path.is_file():
-        raise NotFoundError(f"{path}: found no guest, expected the demo's", hint="run `make guests`, or name it with --guest")
-
-    def say(line: str) -> None:
-        click.echo(line, err=True)
-
-    files = find_model("whisper-tiny.en", default_cache(), say=say)
-    whisper = load_whisper(
-        files.weights, config=files.config, tokenizer=files.tokenizer, device=device, require_gpu=require_gpu, say=say
-    )
-    graph = BurnSpeech(whisper, TranscribeOptions(language="en"))
-    with wave.open(str(_SAMPLE)) as file:
-        seconds = file.getnframes() / file.getframerate()
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "sample.wav").write_bytes(_SAMPLE.read_bytes())
-        options = GuestOptions(
-            argv=["transcribe", "/sample.wav"],
-            mounts=[Mount(Path(folder), "/", writable=False)],
-            network=NetworkPolicy({}, outgoing=False),
-            memory_bytes=256 << 20,
-        )
+    if not (app / "app.py").is_file():
+        raise NotFoundError(f"{app}: found no app.py, expected the demo's app", hint="name its folder with --app")
+    build = [sys.executable, "-m", "wherry", "build", str(app), "--model", "whisper-tiny.en", "-t", _IMAGE]
+    if code := subprocess.run(build, stdout=subprocess.DEVNULL).returncode:
+        return code
+    manifest, _ = open_manifest(store := open_store(), find_image(store, _IMAGE))
+    size = sum(layer.size for layer in manifest.layers)
+    arguments = ["--device", device, *(["--require-gpu"] if require_gpu else []), "-p", f"127.0.0.1:{port}:8080"]
+    with _served(arguments) as (url, process):
+        _transcribe(url)  # loads the model
         started = time.perf_counter()
-        code = Guest(path, options, lambda name: graph, cache=default_cache(), say=say).run()
+        found, ran_on = _transcribe(url)
         elapsed = time.perf_counter() - started
-    if code == 0:
-        click.echo(f"{whisper.name} on {whisper.device}: {seconds:.1f} s of speech in {elapsed:.2f} s, "
-                   f"real-time factor {elapsed / seconds:.3f}")  # fmt: skip
-    return code
+        seconds = found["duration"]
+        click.echo(found["text"])
+        click.echo(f"whisper-tiny.en on {ran_on}: {seconds:.1f} s of speech in {elapsed:.2f} s, real-time factor "
+                   f"{elapsed / seconds:.3f}; the image has {size / 1e6:.1f} MB")  # fmt: skip
+        if serve:
+            click.echo(f"{url}/  in any browser on this machine; Ctrl-C ends it")
+            return process.wait()
+    return 0
+
+
+@contextmanager
+def _served(arguments: list[str]) -> Generator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """`wherry run` of the demo's image -> its address, once it answers, and its process."""
+    command = [sys.executable, "-m", "wherry", "run", *arguments, _IMAGE]
+    with tempfile.TemporaryDirectory(prefix="wherry-") as folder:
+        log = Path(folder) / "log"
+        with log.open("w") as file:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        try:
+            yield _address(process, log), process
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Raises GuestError with what the server said where it ended, or did not begin in time."""
+    until = time.monotonic() + _WAIT_SECONDS
+    while process.poll() is None and time.monotonic() < until:
+        if found := re.search(r"http://[^\s/]+", log.read_text()):
+            return found[0]
+        time.sleep(0.05)
+    raise GuestError(f"{_IMAGE}: found no server, expected one\n\n{log.read_text().strip()}")
+
+
+def _transcribe(url: str) -> tuple[dict[str, Any], str]:
+    """The sample, as a client of OpenAI's sends it -> the answer, and the device that it says."""
+    from wherry.guest.client import multipart
+
+    fields = {"model": "whisper-1", "response_format": "verbose_json"}
+    kind, body = multipart(fields, {"file": (_SAMPLE.name, _SAMPLE.read_bytes())})
+    request = urllib.request.Request(f"{url}/v1/audio/transcriptions", body, {"Content-Type": kind})
+    try:
+        with urllib.request.urlopen(request, timeout=_WAIT_SECONDS) as response:
+            return json.load(response), response.headers["wherry-device"]
+    except urllib.error.HTTPError as error:
+        raise GuestError(f"{url}: found {error.code} {error.read().decode(errors='replace')}, expected a transcript") from error
