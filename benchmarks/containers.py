@@ -2,7 +2,7 @@
 
     python -m benchmarks.containers [--runs 15] [--engine docker26|docker20] [--first]
 
-Wants root, and a network for the first time: the engine is unpacked, started beside the machine's own and ended (tests/container).
+Wants root, and a network for the first time: the engine is unpacked, started beside the machine's own, then ended (tests).
 With --first all of it, engine and containers, comes before the machine's other work: for a machine that is never quiet.
 The rows take turns, so that a noisy minute is everyone's; the first round warms the caches and is not counted.
 
