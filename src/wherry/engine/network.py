@@ -27,7 +27,7 @@ from wherry.models.whisper import (
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 _FEW_ROWS = 32  # texts up to which the reading of the weights counts for more than the arithmetic
-_LISTENERS, _LOOPS = 5, 8  # recordings kept: 1, 2, 4 and 8 windows of callers, and one size of batch
+_LISTENERS, _LOOPS = 4, 8  # recordings kept: 1, 2 and 4 windows of callers, and one size of batch
 
 
 @dataclass(frozen=True)

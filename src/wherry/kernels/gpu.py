@@ -29,7 +29,7 @@ from wherry.kernels.gpu_language import GpuLanguage, Projected, RmsNormed, Split
 from wherry.kernels.operations import QuantizedWeight
 from wherry.kernels.pages import Pages
 
-_WINDOWS = 8  # as many rows as the product of few rows takes
+_WINDOWS = 4  # eight took as long for each on an H100, and twice the memory (benchmarks/LOG.md)
 _PROMPT = 256  # queries up to which a workgroup for each keeps a GPU busy
 
 
