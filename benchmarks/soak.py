@@ -1,14 +1,15 @@
 """Clients of every kind at once, for as long as is asked: `python benchmarks/soak.py [--seconds 600] [--clients 64]`.
 
-Good requests in every format, bad ones, slow ones, and clients that leave in the middle, against apps/speech behind a server of
-its own with keys, on the CPU. It fails where an answer is wrong, where a status is another than what was due or 503, where
-memory is not flat after the first minute (±5 %), and where anything is left at the end: requests, instances, files, descriptors.
+Good requests in every format, bad ones, slow ones, and clients that leave in the middle, against an image of apps/speech that
+`wherry run` serves on the CPU, with keys. It fails where an answer is wrong, where a status is another than what was due or 503,
+where memory is not flat after the first minute (±5 %), and where anything is left at the end: requests, instances, files, descriptors.
 """
 
 import argparse
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -17,14 +18,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
-from soak_clients import KEY, KINDS, Answer, Site, WrongError
+from soak_clients import KEY, KINDS, WAIT_SECONDS, Answer, Site, WrongError
 
 ROOT = Path(__file__).parents[1]
+IMAGE = "wherry-soak/speech"
 WARM_SECONDS = 60.0
 FLAT = 0.05
 
@@ -50,22 +53,38 @@ class Tally:
 
 
 @contextmanager
-def served(folder: Path, image: str | None) -> Generator[tuple[Site, int]]:
-    """apps/speech as ordinary Python, or an image of it in its sandbox -> the site and the server's process."""
-    command = [sys.executable, "-m", "wherry"]
-    command += ["run", "--device", "cpu", "-p", "127.0.0.1:0:8080", image] if image else ["dev", "--device", "cpu", "--port", "0"]
-    environ = {**os.environ, "WHERRY_API_KEYS": KEY, "TMPDIR": str(folder)}
-    with (folder.parent / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT / "apps/speech", env=environ, stdout=subprocess.PIPE, stderr=log, text=True)
-    assert process.stdout is not None
+def served(folder: Path) -> Generator[tuple[Site, int]]:
+    """An image of apps/speech, built and run -> the site and the server's process."""
+    wherry = [sys.executable, "-m", "wherry"]
+    build = [*wherry, "build", "--quiet", str(ROOT / "apps/speech"), "--model", "whisper-tiny.en", "-t", IMAGE]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    log = folder.parent / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [*wherry, "run", "--device", "cpu", "-p", "127.0.0.1:0:8080", IMAGE],
+            env={**os.environ, "WHERRY_API_KEYS": KEY, "TMPDIR": str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
     try:
-        line = process.stdout.readline().split()
-        if not line:
-            raise SystemExit((folder.parent / "log").read_text())
-        yield Site.parse(line[0]), process.pid
+        while not (said := re.search(r"http://[^\s/]+", log.read_text())):
+            if process.poll() is not None:
+                raise SystemExit(log.read_text())
+            time.sleep(0.1)
+        yield Site.parse(said[0]), process.pid
+        print(f"log: {log.stat().st_size >> 10} KiB")
     finally:
         process.terminate()
         process.wait(60)
+    if "Traceback" in (text := log.read_text()):
+        raise SystemExit(text[text.index("Traceback") :][:4000])
+
+
+def warm(site: Site) -> None:
+    """Every thread of the server has answered before the clock runs: what each keeps is no leak."""
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: site.expect_text(), range(32)))
 
 
 def client(site: Site, tally: Tally, until: float, draw: random.Random) -> None:
@@ -108,6 +127,7 @@ def settled(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
 def soak(site: Site, pid: int, folder: Path, seconds: float, clients: int) -> list[str]:
     """What is wrong, in lines."""
     site.expect_text()  # loads the model
+    warm(site)
     idle = descriptors(pid)
     tally = Tally()
     until = time.monotonic() + seconds
@@ -124,7 +144,7 @@ def soak(site: Site, pid: int, folder: Path, seconds: float, clients: int) -> li
         if len(memory) % 30 == 0:
             print(f"{memory[-1][0]:5.0f} s  {sum(tally.answers.values())} answers  {memory[-1][1] >> 20} MiB", flush=True)
     for thread in threads:
-        thread.join(120)
+        thread.join(WAIT_SECONDS)
     problems = list(tally.wrong[:20])
     if any(thread.is_alive() for thread in threads):
         problems.append("clients wait for answers that do not come")
@@ -189,12 +209,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--image", help="an image of apps/speech, run in its sandbox; without it the app runs as ordinary Python")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name) / "tmp"
         folder.mkdir()
-        with served(folder, asked.image) as (site, pid):
+        with served(folder) as (site, pid):
             problems = soak(site, pid, folder, asked.seconds, asked.clients)
     for problem in problems:
         print(problem, file=sys.stderr)

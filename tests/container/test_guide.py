@@ -63,8 +63,12 @@ done
 
 def commands(title: str) -> list[tuple[str, list[str]]]:
     """(command, what it prints) of a section."""
+    return commands_of(SECTIONS[title])
+
+
+def commands_of(blocks: list[str]) -> list[tuple[str, list[str]]]:
     found: list[tuple[str, list[str]]] = []
-    for block in SECTIONS[title]:
+    for block in blocks:
         for line in block.splitlines():
             if line.startswith("$ "):
                 found.append((line[2:], []))
@@ -73,12 +77,12 @@ def commands(title: str) -> list[tuple[str, list[str]]]:
     return found
 
 
-def machine(folder: Path, programs: list[Path], title: str, first: str, last: str, home: Path) -> str:
-    """Run a section in namespaces of its own -> what it printed. A command that fails ends it."""
+def machine(folder: Path, programs: list[Path], lines: list[str], first: str, last: str, home: Path) -> str:
+    """Run commands in namespaces of their own -> what they printed. One that fails ends them."""
     shims = folder / "programs"
     shims.mkdir()
     script = [f"#!/bin/sh\nset -ex\nexport MACHINE={folder}\ncd {home}\ntrap {shlex.quote(last)} EXIT\n{first}"]
-    script += [command for command, _ in commands(title)]
+    script += lines
     texts = {
         "sudo": _SUDO,
         "systemctl": _SYSTEMCTL,
@@ -150,7 +154,8 @@ def test_every_command_of_the_page_runs(title: str, first: str, last: str, home:
         )
     if title != "Docker":  # composed once on an empty machine, then given to the others
         engines.seed(tmp_path / "usr/local/lib/wherry")
-    printed = machine(tmp_path, [*engines.programs_of(suite), engines.lower_runtime().parent], title, first, last, home)
+    lines = [command for command, _ in commands(title)]
+    printed = machine(tmp_path, [*engines.programs_of(suite), engines.lower_runtime().parent], lines, first, last, home)
     for command, lines in commands(title):
         for line in lines:
             assert line in printed, f"{command}: {printed}"
