@@ -26,9 +26,9 @@ _OWN = ("__init__.py", "errors.py", "engine/__init__.py", "engine/transcript.py"
 _NOT_INSIDE = ("fake.py", "client.py")
 # What the standard library imports only while it runs, where web apps come by.
 _LATER = (
-    "_strptime", "base64", "calendar", "email.message", "email.parser", "email.utils", "encodings.ascii",
+    "_strptime", "base64", "email.utils", "encodings.ascii",
     "encodings.cp1252", "encodings.idna", "encodings.latin_1", "encodings.utf_8_sig", "html", "linecache",
-    "locale", "mimetypes", "string", "textwrap", "tokenize", "traceback", "urllib.parse",
+    "string", "textwrap", "tokenize", "traceback", "urllib.parse",
 )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ _WITHOUT_DOCSTRINGS = """from importlib.machinery import SourceFileLoader
 
 
 def source_to_code(self, data, path, *, _optimize=-1):
-    return compile(data, path, "exec", dont_inherit=True, optimize=2 if str(path).startswith("/python/") else -1)
+    return compile(data, path, "exec", dont_inherit=True, optimize=2 if str(path).startswith(("/python/", "/2/")) else -1)
 
 
 SourceFileLoader.source_to_code = source_to_code
@@ -140,7 +140,7 @@ def wipe():
 
     sys.path_importer_cache.clear()
     gc.collect()
-    kept = [bytes(479) for _ in range(8192)]
+    kept = [bytes(479) for _ in range(3000)]
     kept += [bytes(1 << power) for power in range(20, 9, -1) for _ in range(8)]
     del kept
     gc.collect()

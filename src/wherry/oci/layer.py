@@ -18,6 +18,7 @@ from wherry.oci.store import Store
 
 _MEDIA_TYPES = {Compression.NONE: OCI_LAYER, Compression.GZIP: OCI_LAYER_GZIP, Compression.ZSTD: OCI_LAYER_ZSTD}
 _PROGRAM, _FILE = 0o755, 0o644
+_PROGRAMS = range(1 << 20, 32 << 20)  # bytes of a layer's tar: larger ones hold models
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def store_layer(store: Store, entries: Sequence[Entry], compression: Compression
         if (known := store.recall(key)) is not None:
             return Layer(known, diff_id)
         with store.writer() as writer:
-            with Compressor(writer, compression) as compressor:
+            with Compressor(writer, compression, program=plain.size in _PROGRAMS) as compressor:
                 again = _Hashing(compressor)
                 _write_tar(again, entries)
             if again.digest != diff_id:
@@ -66,6 +67,7 @@ class _Hashing(io.RawIOBase):
 
     def __init__(self, sink: Writable | None) -> None:
         super().__init__()
+        self.size = 0
         self._sink = sink
         self._hasher = Digest("sha256", "").hasher()
 
@@ -74,6 +76,7 @@ class _Hashing(io.RawIOBase):
 
     def write(self, piece: bytes, /) -> int:  # type: ignore[override]  # tarfile writes bytes
         self._hasher.update(piece)
+        self.size += len(piece)
         if self._sink is not None:
             self._sink.write(piece)
         return len(piece)
