@@ -37,6 +37,7 @@ class RunOptions:
     require_gpu: bool = False
     memory: str | None = None
     timeout: float | None = None
+    keep_alive: float | None = None
     entrypoint: str | None = None
     network: str = "host"
     platform: str | None = None
@@ -104,7 +105,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
             memory_bytes=_size(size) if size else 1 << 32,
             timeout=options.timeout or settings.timeout,
         )
-        shared = SharedGraphs(load)
+        shared = SharedGraphs(load, options.keep_alive)
         cache = default_cache()
         if is_component(program.module):
             from wherry.cli.serve import serve

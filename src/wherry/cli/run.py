@@ -22,6 +22,12 @@ _PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm", "linux/amd64")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
 @click.option("--memory", metavar="SIZE", help="The most memory the guest may have, such as 512m. Default: 4g.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End the guest after this time.")
+@click.option(
+    "--keep-alive",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Let a model go when nobody has asked for it so long; it is loaded again when it is asked for. Default: never.",
+)
 @click.option("--entrypoint", metavar="PATH", help="Another module of the image; of a file, the name that the guest sees.")
 @click.option("--network", type=click.Choice(["host", "none"]), default="host", show_default=True, help="none: no sockets out.")
 @click.option("--platform", type=click.Choice(_PLATFORMS), help="Of an image for several. Default: the first of these it has.")
@@ -42,6 +48,7 @@ def run(
     require_gpu: bool,
     memory: str | None,
     timeout: float | None,
+    keep_alive: float | None,
     entrypoint: str | None,
     network: str,
     platform: str | None,
@@ -78,6 +85,7 @@ def run(
         require_gpu=require_gpu,
         memory=memory,
         timeout=timeout,
+        keep_alive=keep_alive,
         entrypoint=entrypoint,
         network=network,
         platform=platform,
