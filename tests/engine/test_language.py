@@ -1,5 +1,6 @@
 """SmolLM2 whole: its logits and greedy text against float32 on the same weights, conversations, and what goes wrong."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,16 @@ def test_what_was_said_is_less_likely() -> None:
 def test_options_that_cannot_be_are_refused(options: SamplingOptions) -> None:
     with pytest.raises(InputError, match="expected"):
         Sampler(options)
+
+
+@pytest.mark.slow
+def test_perplexity_is_llama_cpps(smollm2: Language) -> None:
+    """Of 2,000 tokens of the licence's text; llama.cpp rounds activations to int8, so not to the last digit."""
+    # Made by tests/references/llm_perplexity.py.
+    fixture = json.loads((ROOT / "tests/fixtures/llm_perplexity.json").read_text(encoding="utf-8"))
+    tokens = fixture["tokens"]
+    assert smollm2.vocabulary.encode((ROOT / "LICENSE").read_text(encoding="utf-8"))[: len(tokens)] == tokens
+    logits = smollm2.logits(tokens)[:-1].astype(np.float64)
+    log_sums = np.log(np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1)) + logits.max(axis=1)
+    perplexity = np.exp((log_sums - logits[np.arange(len(logits)), tokens[1:]]).mean())
+    assert perplexity == pytest.approx(fixture["perplexity"], rel=0.005)
