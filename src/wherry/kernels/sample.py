@@ -142,7 +142,7 @@ def reference(
     draw.count += 1
     if options.temperature == 0:
         return int(scores.argmax())
-    order, odds = _kept(scores, options, draw)
+    order, odds = kept(scores, options, draw)
     total = np.cumsum(odds)
     place = int(np.searchsorted(total, share * total[-1], side="right").clip(max=len(order) - 1))
     if options.mirostat == 2:
@@ -151,7 +151,7 @@ def reference(
     return int(order[place])
 
 
-def _kept(scores: NDArray[Any], options: Options, draw: Draw) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def kept(scores: NDArray[Any], options: Options, draw: Draw) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """-> the tokens to be drawn from, and their odds."""
     top = float(scores.max())
     heat = options.temperature
@@ -178,8 +178,8 @@ def _kept(scores: NDArray[Any], options: Options, draw: Draw) -> tuple[NDArray[n
         order, values, odds = order[keep], values[keep], odds[keep]
     if options.top_p < 1:  # the fewest that reach top_p together (Holtzman et al., 2019)
         left = odds.sum() if options.top_k or options.typical_p < 1 else np.exp((scores - top).astype(np.float64)).sum()
-        kept = int(np.searchsorted(np.cumsum(odds), options.top_p * left)) + 1
-        order, values, odds = order[:kept], values[:kept], odds[:kept]
+        most = int(np.searchsorted(np.cumsum(odds), options.top_p * left)) + 1
+        order, values, odds = order[:most], values[:most], odds[:most]
     if options.min_p > 0:  # Nguyen et al., 2024
         keep = odds >= options.min_p * odds[0]
         order, values = order[keep], values[keep]
