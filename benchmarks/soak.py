@@ -2,7 +2,8 @@
 
 Good requests in every format, bad ones, slow ones, and clients that leave in the middle, against an image of apps/speech that
 `wherry run` serves on the CPU, with keys. It fails where an answer is wrong, where a status is another than what was due or 503,
-where memory is not flat after the first minute (±5 %), and where anything is left at the end: requests, instances, files, descriptors.
+where memory is not flat after the first minute (±5 %), and where anything is left at the end: requests, instances, files or
+descriptors.
 """
 
 import argparse

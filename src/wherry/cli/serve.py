@@ -33,7 +33,7 @@ def serve(
     from wherry.wasm.http.environment import read_options
     from wherry.wasm.http.metrics import Metrics
     from wherry.wasm.http.server import Server, ServerOptions
-    from wherry.wasm.nn.speech import PreloadedSpeech, default_name
+    from wherry.wasm.nn.speech import PreloadedSpeech, default_name, gpu_bytes
     from wherry.wasm.pool import AppOptions, WebApp
 
     address, port = _address(options)
@@ -58,6 +58,7 @@ def serve(
         cache=cache,
         say=say,
     )
+    metrics.watch_memory(lambda: gpu_bytes(graphs.in_memory()))
     metrics.watch_instances(lambda: app.started, lambda: app.live, lambda: app.left_behind)
     with tempfile.TemporaryDirectory(prefix="wherry-") as folder:
         server = Server(app, serving, Path(folder), served, metrics=metrics)

@@ -59,6 +59,10 @@ class Whisper:
         known = self.tokenizer.languages.values() if self.tokenizer.multilingual else ("en",)
         return {code: LANGUAGES[code] for code in known}
 
+    def gpu_bytes(self) -> int | None:
+        """What its GPU holds for it, buffers kept for reuse included; None on the CPU. Any thread may ask, without a turn."""
+        return int(self.network.ops.device.bytes_in_use()) if self.network.on_device else None
+
     def transcribe(
         self, audio: Floats | Path, options: TranscribeOptions | None = None, check: Callable[[], None] = lambda: None
     ) -> Transcript:

@@ -139,8 +139,8 @@ def samples(address: tuple[str, int]) -> dict[tuple[str, ...], float]:
 
 
 def test_metrics_count(tmp_path: Path) -> None:
-    metrics, held = Metrics(), [1 << 20]
-    metrics.watch_memory("tiny", lambda: held[0])
+    metrics, held = Metrics(), {"tiny": 1 << 20}
+    metrics.watch_memory(lambda: held)
     metrics.watch_instances(lambda: 5, lambda: 3, lambda: 1)
     go = threading.Event()
 
@@ -161,6 +161,8 @@ def test_metrics_count(tmp_path: Path) -> None:
         ask(address, "BREW", "/coffee")
         until(lambda: len(log) == 5)
         metrics.heard("tiny", 10.0, 2.5, 42)
+        assert samples(address)["wherry_gpu_memory_bytes", "tiny"] == 1 << 20
+        held.clear()  # the graph was let go
         found = samples(address)
     assert found["wherry_http_requests_total", "POST", "200"] == 3
     assert found["wherry_http_requests_total", "other", "200"] == 1
@@ -171,7 +173,7 @@ def test_metrics_count(tmp_path: Path) -> None:
     assert found["wherry_graph_compute_seconds_total", "tiny"] == 2.5
     assert found["wherry_graph_tokens_total", "tiny"] == 42
     assert found["wherry_graph_real_time_factor_sum", "tiny"] == 0.25
-    assert found["wherry_gpu_memory_bytes", "tiny"] == 1 << 20
+    assert ("wherry_gpu_memory_bytes", "tiny") not in found
     assert [found[f"wherry_instances_{name}",] for name in ("started", "live", "left_behind")] == [5, 3, 1]
 
 

@@ -1,13 +1,27 @@
 """What a server counts, for Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # any other is "other": clients choose no names here
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _FACTORS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+@dataclass(frozen=True)
+class _Memory(Collector):
+    bytes_in_use: Callable[[], Mapping[str, int]]
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily("wherry_gpu_memory_bytes", "Buffers that a graph holds on its GPU", labels=["graph"])
+        for graph, size in self.bytes_in_use().items():
+            family.add_metric([graph], size)
+        yield family
 
 
 class Metrics:
@@ -32,7 +46,6 @@ class Metrics:
         self._factor = Histogram(
             f"{graph}real_time_factor", "Seconds taken for a second of sound", ["graph"], buckets=_FACTORS, registry=r
         )
-        self._memory = Gauge("wherry_gpu_memory_bytes", "Buffers that a graph holds on its GPU", ["graph"], registry=r)
 
     def watch_queue(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
         self._running.set_function(running)
@@ -60,12 +73,9 @@ class Metrics:
         if sound > 0:
             self._factor.labels(graph).observe(seconds / sound)
 
-    def watch_memory(self, graph: str, bytes_in_use: Callable[[], int]) -> None:
-        self._memory.labels(graph).set_function(bytes_in_use)
-
-    def forget_memory(self, graph: str) -> None:
-        """Of a graph that was dropped."""
-        self._memory.remove(graph)
+    def watch_memory(self, bytes_in_use: Callable[[], Mapping[str, int]]) -> None:
+        """By graph: those that are loaded now."""
+        self._registry.register(_Memory(bytes_in_use))
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

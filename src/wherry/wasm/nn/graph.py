@@ -295,6 +295,11 @@ class SharedGraphs:
         """The names of the graphs that are in memory."""
         return sorted(self._alive)
 
+    def in_memory(self) -> dict[str, Graph]:
+        """Those graphs; who asks counts as nobody who wants them."""
+        with self._guard:
+            return dict(self._alive)
+
     def _keep(self, name: str, graph: Graph) -> None:
         """From now on, for as long as a graph is kept."""
         with self._guard:
