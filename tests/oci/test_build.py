@@ -444,13 +444,13 @@ def work(top):
 
 
 @pytest.mark.slow
-def test_a_kill_at_every_step_of_a_build_and_a_load(folder: Path, tmp_path: Path) -> None:
+def test_a_kill_at_every_step_of_a_build_and_a_load(folder: Path, in_memory: Path) -> None:
     """Killed before the first file operation, the second, …: what has a name is whole, and the next try gives the same image."""
     (folder / "Dockerfile").write_text(FOUR_COPIES)
     digests = set()
     with Killable(BUILD.replace("FOLDER", repr(str(folder)))) as process:
         for step in range(1, 2000):
-            top = tmp_path / f"step{step}"
+            top = in_memory / f"step{step}"
             top.mkdir()
             done = process.work(top, step)
             for store in (Store(top / "images"), Store(top / "other")):

@@ -198,20 +198,20 @@ def work(top):
 
 
 @pytest.mark.slow
-def test_a_kill_at_every_step_leaves_a_good_root(tmp_path: Path) -> None:
+def test_a_kill_at_every_step_leaves_a_good_root(in_memory: Path) -> None:
     """The same run is killed before its first file operation, its second, and so on; then it is done again."""
-    add_image(Store(tmp_path / "images"), [LOWER, UPPER])
+    add_image(Store(in_memory / "images"), [LOWER, UPPER])
     with Killable(UNPACK) as process:
         for step in range(1, 1000):
-            if (tmp_path / "rootfs").is_dir():
-                shutil.rmtree(tmp_path / "rootfs")
-            done = process.work(tmp_path, step)
-            (tmp_path / "found").unlink(missing_ok=True)
-            assert process.work(tmp_path)
-            assert (tmp_path / "found").read_text() == "app.wasm etc etc/new link models models/far models/tiny 2", step
-            names = [path.name for path in (tmp_path / "rootfs/chains").iterdir()]
+            if (in_memory / "rootfs").is_dir():
+                shutil.rmtree(in_memory / "rootfs")
+            done = process.work(in_memory, step)
+            (in_memory / "found").unlink(missing_ok=True)
+            assert process.work(in_memory)
+            assert (in_memory / "found").read_text() == "app.wasm etc etc/new link models models/far models/tiny 2", step
+            names = [path.name for path in (in_memory / "rootfs/chains").iterdir()]
             assert len(names) == 3 and not any(name.startswith("new-") for name in names), step
-            assert list((tmp_path / "rootfs/runs").iterdir()) == [], step
+            assert list((in_memory / "rootfs/runs").iterdir()) == [], step
             if done:
                 assert step > 30
                 return

@@ -337,11 +337,11 @@ def work(top):
 
 
 @pytest.mark.slow
-def test_a_kill_at_every_step_leaves_a_good_store(tmp_path: Path) -> None:
+def test_a_kill_at_every_step_leaves_a_good_store(in_memory: Path) -> None:
     """The same work is killed before its first file operation, its second, and so on to the last; then it is done again."""
     with Killable(STEPS) as process:
         for step in range(1, 1000):
-            root = tmp_path / str(step)
+            root = in_memory / str(step)
             done = process.work(root, step)
             if root.is_dir():
                 is_good(Store(root))

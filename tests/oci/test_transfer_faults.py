@@ -350,7 +350,7 @@ def until(process: "subprocess.Popen[str]", wanted: Callable[[list[str]], bool])
 
 @pytest.mark.slow
 @pytest.mark.parametrize("move", ["pull", "push"])
-def test_a_kill_in_any_phase_loses_nothing(tmp_path: Path, registry: DockerRegistry, move: str) -> None:
+def test_a_kill_in_any_phase_loses_nothing(tmp_path: Path, in_memory: Path, registry: DockerRegistry, move: str) -> None:
     """At points by chance, from the first sign of progress to the last: then the same again, to a good end."""
     chance = random.Random(move)
     name = at(registry, tmp_path)
@@ -359,7 +359,7 @@ def test_a_kill_in_any_phase_loses_nothing(tmp_path: Path, registry: DockerRegis
     _, error = whole.communicate(timeout=60)
     assert whole.returncode == 0, error
     for turn in range(8):
-        root = tmp_path / f"store{turn}"
+        root = in_memory / f"store{turn}"
         target = name if move == "pull" else Reference.parse(f"{name}-{turn}".replace("/app:", f"/app{turn}:"))
         store = Store(root)
         if move == "push":
@@ -391,7 +391,7 @@ def test_a_kill_in_any_phase_loses_nothing(tmp_path: Path, registry: DockerRegis
 
 
 @pytest.mark.slow
-def test_a_kill_at_every_file_operation_of_a_pull(tmp_path: Path, registry: DockerRegistry) -> None:
+def test_a_kill_at_every_file_operation_of_a_pull(tmp_path: Path, in_memory: Path, registry: DockerRegistry) -> None:
     name = at(registry, tmp_path)
     origin, _ = pushed(tmp_path, registry.host, name, size=100_000)
     text = f"""
@@ -404,7 +404,7 @@ def test_a_kill_at_every_file_operation_of_a_pull(tmp_path: Path, registry: Dock
             pull(Reference.parse("{name}"), Transfers(Store(top), DockerConfig(top / "none.json")))
     """
     with Killable(text) as killable:
-        root, step, done = tmp_path / "other", 0, False
+        root, step, done = in_memory / "other", 0, False
         while not done:
             step += 1
             done = killable.work(root, step)
@@ -412,7 +412,7 @@ def test_a_kill_at_every_file_operation_of_a_pull(tmp_path: Path, registry: Dock
             is_good(store)
             assert done or step < 500
             if step % 10 == 0:  # from the beginning again, or each kill would meet a shorter way
-                root = tmp_path / f"other{step}"
+                root = in_memory / f"other{step}"
         assert killable.work(root)
         assert same_blobs(origin.root, root)
 
