@@ -16,14 +16,16 @@ override INTERLEAVED: bool = false;
 @group(0) @binding(4) var<storage, read> rows: array<i32>;                // (rows, stride): length first, pages from PAGES on
 @group(0) @binding(5) var<storage, read_write> cache: array<vec2<u32>>;   // (pages, PAGE, 2, past4): four halves each
 @group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;       // (B, queries, heads, WIDTH)
-const WG = 128u;
+const WG = 256u;
 const WIDTH4 = WIDTH / 4u;
 const SLICES = WG / WIDTH4;                                               // lanes that share a column
-const CHUNK = 512u;                                                       // keys whose scores are held at once
+const CHUNK = 256u;                                                       // keys whose scores are held at once: one a lane
+const SHARERS = 4u;                                                       // neighbouring lanes that share a key's numbers
 var<workgroup> query: array<vec4<f32>, WIDTH4>;
 var<workgroup> key: array<vec2<u32>, WIDTH4>;
 var<workgroup> value: array<vec2<u32>, WIDTH4>;
 var<workgroup> scores: array<f32, CHUNK>;
+var<workgroup> dots: array<f32, CHUNK * SHARERS>;
 var<workgroup> tops: array<f32, WG>;
 var<workgroup> parts: array<vec4<f32>, WG>;
 
@@ -134,24 +136,25 @@ fn main(
     workgroupBarrier();
     for (var start = first; start < seen; start += CHUNK) {
         let count = min(CHUNK, seen - start);
-        var best = -1e30;
-        for (var t = lane; t < count; t += WG) {
+        for (var t = lane / SHARERS; t < count; t += WG / SHARERS) {
             let at = at_token(row, start + t) + shared_by * WIDTH4;
             let fresh = FRESH && start + t == last;                       // another workgroup may be storing it
             var s = 0.0;
-            for (var w = 0u; w < WIDTH4; w++) {
+            for (var w = lane % SHARERS; w < WIDTH4; w += SHARERS) {
                 var k = key[w];
                 if (!fresh) {
                     k = cache[at + w];
                 }
                 s += dot(query[w], wide(k));
             }
-            if (params.cap > 0.0) {
-                s = params.cap * tanh(clamp(s / params.cap, -15.0, 15.0));
-            }
-            scores[t] = s;
-            best = max(best, s);
+            dots[t * SHARERS + lane % SHARERS] = s;
         }
+        workgroupBarrier();
+        var s = (dots[lane * SHARERS] + dots[lane * SHARERS + 1u]) + (dots[lane * SHARERS + 2u] + dots[lane * SHARERS + 3u]);
+        if (params.cap > 0.0) {
+            s = params.cap * tanh(clamp(s / params.cap, -15.0, 15.0));
+        }
+        let best = select(-1e30, s, lane < count);
         tops[lane] = best;
         workgroupBarrier();
         for (var half = WG / 2u; half > 0u; half /= 2u) {
@@ -162,22 +165,24 @@ fn main(
         }
         let new_top = max(top, tops[0]);
         let old = exp(top - new_top);
-        sum *= old;
-        for (var t = lane; t < count; t += WG) {
-            let p = exp(scores[t] - new_top);
-            scores[t] = p;
-            sum += p;
-        }
+        let p = select(0.0, exp(best - new_top), lane < count);
+        scores[lane] = p;
+        sum = sum * old + p;
         top = new_top;
         y4 *= old;
         workgroupBarrier();
         if (slice < SLICES) {
-            for (var t = slice; t < count; t += SLICES) {
-                var v = value[column];
-                if (!(FRESH && start + t == last)) {
-                    v = cache[at_token(row, start + t) + params.past4 + shared_by * WIDTH4 + column];
+            // Four loads under way at once: a load takes far longer than its arithmetic.
+            for (var t = slice; t < count; t += 4u * SLICES) {
+//unroll j 4
+                let t$j = min(t + $ju * SLICES, count - 1u);
+                let p$j = select(0.0, scores[t$j], t + $ju * SLICES < count);
+                var v$j = value[column];
+                if (!(FRESH && start + t$j == last)) {
+                    v$j = cache[at_token(row, start + t$j) + params.past4 + shared_by * WIDTH4 + column];
                 }
-                y4 += scores[t] * wide(v);
+//end j
+                y4 += (p0 * wide(v0) + p1 * wide(v1)) + (p2 * wide(v2) + p3 * wide(v3));
             }
         }
         workgroupBarrier();

@@ -1,0 +1,78 @@
+"""Texts on the GPU by the scheduler, with a small network: each is what it is alone, over several pages, however it is drawn."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.devices import open_for_tests
+from tests.models.test_families import checkpoint
+from wherry.engine.device_rows import DeviceRows
+from wherry.engine.host_rows import HostRows
+from wherry.engine.language_network import LanguageNetwork
+from wherry.engine.sampling import SamplingOptions
+from wherry.engine.scheduler import Scheduler
+from wherry.kernels.cpu import CpuOperations
+from wherry.kernels.gpu import GpuOperations
+from wherry.models.language import language_model, llama_weights
+from wherry.models.rotation import rotation_table
+
+CONTEXT = 192
+
+
+def network(ops: Any) -> LanguageNetwork:
+    model = language_model(checkpoint("llama"))
+    return LanguageNetwork(model, ops, llama_weights(model, ops.weight, ops.array(rotation_table(model.rotations[0], CONTEXT))))
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[Scheduler]:
+    """On wgpu alone: tests/kernels tries the shaders on Dawn too, whose driver for the CPU takes ten times as long."""
+    device = open_for_tests("wgpu")
+    yield Scheduler(DeviceRows(network(GpuOperations(device)), 6, 25, CONTEXT))
+    device.destroy()
+
+
+class Even:
+    """Even tokens alone."""
+
+    def mask(self) -> NDArray[np.bool_]:
+        return np.arange(160) % 2 == 0
+
+    def take(self, token: int) -> None:
+        assert token % 2 == 0
+
+
+def test_texts_are_the_same_alone_and_together(scheduler: Scheduler) -> None:
+    random = np.random.default_rng(2)
+    prompts = [random.integers(0, 160, length).tolist() for length in (1, 5, 63, 64, 65, 150)]
+    options = [
+        SamplingOptions(),
+        SamplingOptions(temperature=1.0, seed=1),
+        SamplingOptions(temperature=1.0, top_k=20, top_p=0.9, seed=2),
+        SamplingOptions(repeat_penalty=1.5, logit_bias=((7, 2.0), (8, -100.0))),
+        SamplingOptions(temperature=0.9, seed=4),
+        SamplingOptions(temperature=1.2, min_p=0.05, seed=5),
+    ]
+
+    def start(i: int) -> Any:
+        guide = Even() if i == 4 else None
+        return scheduler.submit(prompts[i], options[i], 21, biases=dict(options[i].logit_bias), guide=guide)
+
+    alone = [[made.token for made in start(i)] for i in range(6)]
+    streams = [start(i) for i in range(6)]
+    together = [[made.token for made in stream] for stream in streams]
+    assert together == alone
+    assert [len(text) for text in alone] == [21] * 6
+    assert not any(token % 2 for token in alone[4])
+    assert scheduler.book.held == 0 or scheduler._worker is not None
+
+
+def test_greedy_texts_are_the_cpus(scheduler: Scheduler) -> None:
+    prompt = np.random.default_rng(3).integers(0, 160, 70).tolist()
+    on_cpu = Scheduler(HostRows(network(CpuOperations()), 1, 5, CONTEXT))
+    texts = [list(each.submit(prompt, SamplingOptions(), 12)) for each in (scheduler, on_cpu)]
+    assert [made.token for made in texts[0]] == [made.token for made in texts[1]]
+    np.testing.assert_allclose([made.logprob for made in texts[0]], [made.logprob for made in texts[1]], atol=5e-3)
