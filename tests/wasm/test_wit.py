@@ -3,10 +3,15 @@
 import re
 from pathlib import Path
 
+import pytest
+from wasmtime import wat2wasm
+
+from tests.wasm.web import Silence
+from wherry.errors import FormatError, InputError
 from wherry.wasm import app
 from wherry.wasm.component import Interface, Program
 from wherry.wasm.nn import component as nn
-from wherry.wasm.pool import interfaces
+from wherry.wasm.pool import AppOptions, WebApp, interfaces
 
 WIT = Path(app.__file__).parent / "wit"
 
@@ -64,3 +69,22 @@ def test_a_compiled_component_has_types_that_the_host_can_pass(web_component: Pa
     program = Program(web_component, interfaces(), wasi=True, cache=web_component.parents[1])
     names = set(program.component.type.imports(program.engine))
     assert {name for name in interfaces() if not name.startswith("wherry:app/errors")} <= names
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("(component)", FormatError("found no export handle")),
+        (
+            '(component (import "wasi:http/types@0.2.0" (instance (export "f" (func)))))',
+            InputError("import wasi:http/types@0.2.0"),
+        ),
+        ('(component (import "other:host/api" (instance (export "f" (func)))))', InputError("import other:host/api")),
+        ('(component (import "wherry:app/log@0.1.0" (instance (export "shout" (func)))))', InputError("log@0.1.0#shout")),
+    ],
+)
+def test_a_component_that_is_no_app_is_told_at_once(tmp_path: Path, text: str, error: Exception) -> None:
+    path = tmp_path / "other.wasm"
+    path.write_bytes(bytes(wat2wasm(text)))
+    with pytest.raises(type(error), match=str(error)):
+        WebApp(path, AppOptions(), Silence(), lambda name: None)  # type: ignore[arg-type, return-value]

@@ -24,6 +24,7 @@ Function = Callable[..., Any]  # the guest, then the arguments -> the result
 _MAX_RESOURCES = 4096  # alive in a guest
 _MAX_TABLE_ELEMENTS = 1 << 18
 _MAX_PARTS = 64  # core instances, tables and memories of a guest, each
+_WASI = ("wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/")  # wasmtime's
 _CONTINUE = 0  # wasmtime's word for a store whose epoch goes on
 _NO_FINALIZER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)()  # null
 _EpochCallback = ctypes.CFUNCTYPE(
@@ -87,7 +88,7 @@ class Program:
         provided = interfaces.get(name)
         if provided is None:
             items = kind.exports(self.engine)
-            if wasi and name.startswith("wasi:"):  # wasmtime says what it lacks when the first instance is made
+            if wasi and name.startswith(_WASI):  # wasmtime says what it lacks when the first instance is made
                 return
             if any(isinstance(item.ty, types.FuncType | wasm.ResourceType) for item in items.values()):
                 raise InputError(f"{self.path}: found import {name}, which Wherry does not provide")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import wasmtime
 
-from wherry.errors import DeviceError, GuestError, StoppedError
+from wherry.errors import DeviceError, FormatError, GuestError, StoppedError
 from wherry.wasm import app
 from wherry.wasm.component import Guest, Interface, Limits, Program
 from wherry.wasm.host import Mount
@@ -74,6 +74,11 @@ class WebApp:
     ) -> None:
         self.options = options
         self.program = Program(path, interfaces(), wasi=True, cache=cache, say=say)
+        if self.program.exported(None, app.HANDLE) is None:
+            raise FormatError(
+                f"{path}: found no export {app.HANDLE}, expected a web app of wherry:app@{app.VERSION}",
+                hint="`wherry build FOLDER` makes one of a web app in Python",
+            )
         self._speech = speech
         self._find_graph = find_graph
         self._say = say
