@@ -193,8 +193,8 @@ def _values(element: Converter) -> Converter:
 
     def lower(context: Any, value: Any, c: Any) -> None:
         ffi.wasmtime_component_vallist_new_uninit(byref(c.of.list), len(value))
-        _fill(context, [c.of.list.data[i] for i in range(len(value))], value, [element] * len(value))
         c.kind = ffi.WASMTIME_COMPONENT_LIST
+        _fill(context, [c.of.list.data[i] for i in range(len(value))], value, [element] * len(value))
 
     return Converter(lift, lower)
 
@@ -220,8 +220,8 @@ def _tuple(kind: types.TupleType) -> Converter:
 
     def lower(context: Any, value: Any, c: Any) -> None:
         ffi.wasmtime_component_valtuple_new_uninit(byref(c.of.tuple), len(elements))
-        _fill(context, [c.of.tuple.data[i] for i in range(len(elements))], value, elements)
         c.kind = ffi.WASMTIME_COMPONENT_TUPLE
+        _fill(context, [c.of.tuple.data[i] for i in range(len(elements))], value, elements)
 
     return Converter(lift, lower)
 
@@ -237,8 +237,8 @@ def _record(kind: types.RecordType) -> Converter:
         ffi.wasmtime_component_valrecord_new_uninit(byref(c.of.record), len(elements))
         for i, name in enumerate(names):
             _put_text(c.of.record.data[i].name, name)
-        _fill(context, [c.of.record.data[i].val for i in range(len(elements))], value, elements)
         c.kind = ffi.WASMTIME_COMPONENT_RECORD
+        _fill(context, [c.of.record.data[i].val for i in range(len(elements))], value, elements)
 
     return Converter(lift, lower)
 
