@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,13 +36,20 @@ class Served(NamedTuple):
     key: str
 
 
-@pytest.fixture(scope="session")
-def image() -> str:
-    """Built once for all test processes."""
+@contextmanager
+def _alone() -> Generator[None]:
+    """One test process at a time: what the first has built or compiled, the next finds."""
     folder = ROOT / "build/apps"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".speech").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """Built once for all test processes."""
+    with _alone():
         command = [sys.executable, "-m", "wherry", "build", str(ROOT / "apps/speech"), "-t", IMAGE]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -59,10 +67,12 @@ def served(image: str, tmp_path_factory: pytest.TempPathFactory) -> Generator[Se
         command += ["--dir", f"{found.weights.parent}:/{name}:ro", "--nn-preload", f"{name}:Burn:AUTO:{':'.join(inside)}"]
     command.append(image)
     environ = {**os.environ, "WHERRY_API_KEYS": f"sk-another,{KEY}"}
-    with log.open("w") as file:
-        process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+    with _alone():
+        with log.open("w") as file:
+            process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        url = _ready(process, log)
     try:
-        yield Served(_ready(process, log), KEY)
+        yield Served(url, KEY)
     finally:
         process.terminate()
         process.wait(60)
@@ -77,6 +87,7 @@ def _ready(process: "subprocess.Popen[bytes]", log: Path) -> str:
             assert httpx2.get(f"{found[0]}/readyz").status_code == 200
             return found[0]
         time.sleep(0.1)
+    process.kill()
     raise AssertionError(log.read_text())
 
 
