@@ -82,8 +82,11 @@ def test_what_the_engine_hears_is_what_the_app_is_told(hearing: Web, tiny_en: Wh
     direct = tiny_en.transcribe(SAMPLE, TranscribeOptions(word_timestamps=True))
     assert found["names"] == ["tiny"] and found["languages"] == {"en": "english"} and found["detected"] == {"en": 1.0}
     assert (found["text"], found["language"], found["duration"]) == (direct.text, direct.language, direct.duration)
-    assert found["segments"] == [[s.id, s.start, s.end, s.text, list(s.tokens), s.avg_logprob] for s in direct.segments]
-    assert found["words"] == [[w.start, w.end, w.word, w.probability] for w in direct.words]
+    assert [row[:5] for row in found["segments"]] == [[s.id, s.start, s.end, s.text, list(s.tokens)] for s in direct.segments]
+    assert [row[:3] for row in found["words"]] == [[w.start, w.end, w.word] for w in direct.words]
+    # Sums of the same numbers in another order, where threads share them otherwise.
+    assert [row[5] for row in found["segments"]] == pytest.approx([s.avg_logprob for s in direct.segments], abs=1e-4)
+    assert [row[3] for row in found["words"]] == pytest.approx([w.probability for w in direct.words], abs=1e-3)
 
 
 def test_a_graph_by_name_computes(hearing: Web, tiny_en: Whisper) -> None:
@@ -181,13 +184,13 @@ def test_a_client_that_leaves_ends_an_app_that_hears_nothing(web: Web) -> None:
 def prison(web_component: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     bodies = tmp_path_factory.mktemp("bodies")
     with serving(
-        web_component, bodies, timeout=1.5, memory_bytes=96 << 20, output_bytes=1 << 20, log_bytes=1000, folder_bytes=8 << 20
+        web_component, bodies, timeout=6.0, memory_bytes=96 << 20, output_bytes=1 << 20, log_bytes=1000, folder_bytes=8 << 20
     ) as found:
         yield found
 
 
 FATAL = {
-    "spin": "found no answer after 1.5 s",
+    "spin": "found no answer after 6 s",
     "disk": "bytes in the app's folder",
     "files": "files in the app's folder",
     "forge?99999": "",
