@@ -196,13 +196,13 @@ def load_whisper(
     _check_windows(weights, dims)
     reader = _tokenizer(weights, tokenizer, checkpoint, dims)
     ops, description = open_device(device, require_gpu or profile, say, profile=profile)
-    placed: dict[int, Any] = {}
+    placed: dict[int, tuple[Any, Any]] = {}  # by id, with the tensor: one that was freed would leave its id to another
 
     def place(tensor: Any) -> Any:
         """One copy a tensor, also where two names mean the same one."""
         if id(tensor) not in placed:
-            placed[id(tensor)] = ops.weight(tensor)
-        return placed[id(tensor)]
+            placed[id(tensor)] = (tensor, ops.weight(tensor))
+        return placed[id(tensor)][1]
 
     network = Network(dims, ops, build_weights(dims, tensors, place), alignment_heads(dims, checkpoint.metadata))
     return Whisper(_name(dims), description, reader, Together(network, Turns(), ops.windows_at_once))

@@ -27,9 +27,9 @@ class Stops:
         if self.found is not None:
             return ""
         held = self._held + text
-        places = [(at, -len(string), string) for string in self._strings if (at := held.find(string)) >= 0]
-        if places:
-            at, _, self.found = min(places)  # of two that begin at one place, the longer
+        ends = [(at + len(string), at, string) for string in self._strings if (at := held.find(string)) >= 0]
+        if ends:
+            _, at, self.found = min(ends)  # the first that is whole; of two that end at one place, the longer
             self._held = ""
             return held[:at]
         most = max(map(len, self._strings), default=1) - 1
