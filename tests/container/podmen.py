@@ -14,9 +14,11 @@ from tests.container.state import PREFIX, STATE, TAG, require_root, shared
 
 USER = 12345  # nobody's
 _LIMITS = 'default_ulimits = ["nofile=1024:4096", "nproc=1024:4096"]'  # Podman's own want CAP_SYS_RESOURCE
-# crun wants one version of control groups, so the second of a machine that has both is out of sight.
+# crun wants one version of control groups, so the second of a machine that has both is out of sight. Podman 4.3 looks for CDI
+# specs in fixed places: each machine has its own there, for two specs of one device cancel each other.
 _MACHINE = """
 mount --make-rshared /
+mount --bind "$1" /var/run/cdi
 for unified in /sys/fs/cgroup/unified; do [ ! -d $unified ] || umount $unified; done
 echo ready
 exec sleep 1000000
@@ -61,8 +63,8 @@ def podman(name: str, archives: list[Path], cdi_spec: Path, lower: Path, user: i
             os.chown(path, user, user)
         engines.network(namespace)
         Path("/var/run/cdi").mkdir(exist_ok=True)
-        shutil.copy(cdi_spec / "wherry.json", f"/var/run/cdi/{namespace}.json")  # Podman 4.3 looks in fixed places
-        return engines.spawn(["unshare", "--mount", "sh", "-ec", _MACHINE], folder / "machine.log", [], namespace)
+        command = ["unshare", "--mount", "sh", "-ec", _MACHINE, "machine", str(cdi_spec)]
+        return engines.spawn(command, folder / "machine.log", [], namespace)
 
     def prepare() -> None:
         while "ready" not in (folder / "machine.log").read_text():
@@ -82,7 +84,6 @@ def podman(name: str, archives: list[Path], cdi_spec: Path, lower: Path, user: i
         if user and pause.exists():
             os.kill(int(pause.read_text()), signal.SIGKILL)
         engines.stop(process, namespace)
-        Path(f"/var/run/cdi/{namespace}.json").unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 
     with shared(name, start, prepare, end):
