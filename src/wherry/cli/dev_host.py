@@ -1,21 +1,20 @@
 """The engine as an app's host, for apps that run as ordinary Python."""
 
 import threading
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wherry.audio.decode import decode_audio
 from wherry.engine.catalog import default_cache, find_model
 from wherry.engine.session import Whisper, load_whisper
-from wherry.engine.transcript import Segment, TranscribeOptions, TranscriptStream
+from wherry.engine.transcript import TranscribeOptions, TranscriptStream
 from wherry.errors import InputError, NotFoundError
 from wherry.guest.tensor import Tensor
-from wherry.wasm.nn.backend import BurnSpeech
+from wherry.wasm.nn.backend import MAX_SECONDS, BurnSpeech
 from wherry.wasm.nn.graph import Tensor as GraphTensor
+from wherry.wasm.nn.speech import Heard, default_name, timed
 
-_MAX_SECONDS = 3 * 3600.0  # of sound in one file
 _KINDS = {"fp16": 0, "fp32": 1, "fp64": 2, "u8": 3, "i32": 4, "i64": 5}  # wasi-nn's numbers in the core ABI
 
 
@@ -33,7 +32,7 @@ class EngineHost:
     config: Mapping[str, str]
     say: Callable[[str], None]
     check: Callable[[], None] = lambda: None
-    heard: Callable[[str, float, float, int], None] = lambda name, sound, seconds, tokens: None
+    heard: Heard = lambda name, sound, seconds, tokens: None
     _loaded: dict[str, Whisper] = field(default_factory=dict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
@@ -41,7 +40,7 @@ class EngineHost:
         return list(self.models)
 
     def open_speech(self, name: str) -> "EngineModel":
-        known = next(iter(self.models)) if name == "default" and name not in self.models else name
+        known = default_name(name, list(self.models))
         if known not in self.models:
             raise NotFoundError(f'model "{name}": found no such name, expected one of {", ".join(self.models)}')
         return EngineModel(known, self._whisper(known), self.check, self.heard)
@@ -76,7 +75,7 @@ class EngineModel:
     name: str
     whisper: Whisper
     check: Callable[[], None]
-    heard: Callable[[str, float, float, int], None]
+    heard: Heard
 
     @property
     def device(self) -> str:
@@ -87,28 +86,10 @@ class EngineModel:
         return self.whisper.languages
 
     def stream(self, file: Path, options: TranscribeOptions) -> TranscriptStream:
-        began = time.perf_counter()
-        stream = self.whisper.stream(file, options, self.check, max_seconds=_MAX_SECONDS)
-        return replace(stream, segments=self._timed(stream, time.perf_counter() - began))
-
-    def _timed(self, stream: TranscriptStream, seconds: float) -> Generator[Segment]:
-        """The segments; `heard` gets what they took, without what the app did between them."""
-        tokens = 0
-        try:
-            while True:
-                began = time.perf_counter()
-                segment = next(stream.segments, None)
-                seconds += time.perf_counter() - began
-                if segment is None:
-                    break
-                tokens += len(segment.tokens)
-                yield segment
-            self.heard(self.name, stream.duration, seconds, tokens)
-        finally:
-            stream.segments.close()
+        return timed(self.whisper, self.name, file, options, self.check, self.heard)
 
     def detect_language(self, file: Path) -> dict[str, float]:
-        return self.whisper.detect_language(decode_audio(file, max_seconds=_MAX_SECONDS))
+        return self.whisper.detect_language(decode_audio(file, max_seconds=MAX_SECONDS))
 
 
 @dataclass(frozen=True)

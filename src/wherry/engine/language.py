@@ -76,8 +76,12 @@ class Language:
         bos = self.vocabulary.names[self.vocabulary.bos] if self.vocabulary.bos is not None else ""
         eos = next((self.vocabulary.names[token] for token in sorted(self.vocabulary.ends)), "")
         text = render_chat(self.template, messages, names={"bos_token": bos, "eos_token": eos})
-        tokens = self.vocabulary.encode(text, special=True)
-        return tokens if not bos or tokens[:1] == [self.vocabulary.bos] else [self.vocabulary.bos or 0, *tokens]
+        return self.marked_prompt(text)
+
+    def marked_prompt(self, text: str) -> list[int]:
+        """A text that names special tokens, as templates and guests write it -> its tokens, after the one that begins texts."""
+        bos, tokens = self.vocabulary.bos, self.vocabulary.encode(text, special=True)
+        return tokens if bos is None or tokens[:1] == [bos] else [bos, *tokens]
 
     def text_prompt(self, text: str) -> list[int]:
         """A text that the model is to go on with -> its tokens, nothing in it read as special."""

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from wherry.errors import GuestError, InputError, StoppedError, WherryError
-from wherry.wasm.component import Guest, Interface
+from wherry.wasm.component import Guest, Interface, fallible
 from wherry.wasm.http.exchange import Exchange
 from wherry.wasm.nn.graph import Graphs
 from wherry.wasm.speech import Speech
-from wherry.wasm.values import Case, Own
+from wherry.wasm.values import Own
 
 VERSION = "0.1.0"
 HANDLE = "handle"
@@ -79,18 +79,7 @@ def interfaces() -> dict[str, Interface]:
 
 
 def _fallible(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What Wherry raises on purpose becomes the guest's to handle; anything else ends it."""
-
-    def call(guest: Guest, *arguments: Any) -> Any:
-        try:
-            return Case("ok", function(guest, *arguments))
-        except GuestError:
-            raise  # its own fault, and its end
-        except WherryError as error:
-            guest.check_stopped()  # then it hears nothing more
-            return Case("err", (kind_of(error), error.message, error.hint))
-
-    return call
+    return fallible(function, lambda guest, error: (kind_of(error), error.message, error.hint))
 
 
 def kind_of(error: WherryError) -> str:

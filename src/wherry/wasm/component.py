@@ -16,9 +16,9 @@ from wasmtime import _ffi as ffi
 from wasmtime import component as wasm
 from wasmtime.component import _types as types
 
-from wherry.errors import GuestError, InputError, StoppedError
+from wherry.errors import GuestError, InputError, StoppedError, WherryError
 from wherry.wasm.module import load_component, new_component_engine, reason_of
-from wherry.wasm.values import Own, Signature, raise_error
+from wherry.wasm.values import Case, Own, Signature, raise_error
 
 Function = Callable[..., Any]  # the guest, then the arguments -> the result
 _MAX_RESOURCES = 4096  # alive in a guest
@@ -315,3 +315,19 @@ class Guest:
         if self._fault is not None:
             return self._fault
         return GuestError(f"{self._program.path.name}: {reason_of(error) if error else 'ended'}")
+
+
+def fallible(function: Callable[..., Any], told: Callable[[Guest, WherryError], Any]) -> Callable[..., Any]:
+    """A function whose result says whether it failed: what Wherry raises on purpose becomes the guest's to handle, as `told` puts
+    it; anything else ends the guest."""
+
+    def call(guest: Guest, *arguments: Any) -> Any:
+        try:
+            return Case("ok", function(guest, *arguments))
+        except GuestError:
+            raise  # its own fault, and its end
+        except WherryError as error:
+            guest.check_stopped()  # then it hears nothing more
+            return Case("err", told(guest, error))
+
+    return call

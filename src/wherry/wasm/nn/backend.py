@@ -1,7 +1,6 @@
 """Preloaded graphs to the engine: the conventions of WasmEdge's Burn and Whisper plugins; those of GGML are `ggml.py`."""
 
 import io
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,14 +15,14 @@ from wherry.engine.language import load_language
 from wherry.engine.session import Whisper, load_whisper
 from wherry.engine.transcript import TranscribeOptions
 from wherry.errors import FormatError, InputError, ModelNotFoundError, NotFoundError, TooLargeError, UnsupportedError
-from wherry.wasm.nn.ggml import GgmlText, context_of
+from wherry.wasm.nn.ggml import GgmlText, config_object, context_of
 from wherry.wasm.nn.graph import Graph, Tensor
 from wherry.wasm.nn.preload import ENCODINGS, TARGETS, Preload, Resolve
 from wherry.wasm.stop import Check
 
 Say = Callable[[str], None]
 _F32 = 1
-_MAX_SECONDS = 3 * 3600.0  # of sound in one call: 700 MB of samples on the host
+MAX_SECONDS = 3 * 3600.0  # of sound in one call: 700 MB of samples on the host
 _GGUF = b"GGUF"
 _BY_PATH = b"preload:"  # a builder that names a file instead of being one
 
@@ -42,8 +41,8 @@ class BurnSpeech:
             raise InputError(f"input 0: found type {tensor.kind} of {list(tensor.dims)}, expected F32 (1) of [1, samples]")
         if samples * 4 != len(tensor.data):
             raise InputError(f"input 0: found {len(tensor.data)} bytes, expected {samples * 4} for {list(tensor.dims)}")
-        if samples > _MAX_SECONDS * SAMPLE_RATE:
-            raise TooLargeError(f"input 0: found {samples} samples, expected at most {_MAX_SECONDS:g} s of them")
+        if samples > MAX_SECONDS * SAMPLE_RATE:
+            raise TooLargeError(f"input 0: found {samples} samples, expected at most {MAX_SECONDS:g} s of them")
         audio = np.frombuffer(tensor.data, "<f4").astype(np.float32, copy=False)
         return {0: self.whisper.transcribe(audio, self.options, check).text.encode()}
 
@@ -70,7 +69,7 @@ class WhisperSpeech:
 
     def compute(self, inputs: dict[int, Tensor], check: Check) -> dict[int, bytes]:
         options = _whisper_options([self.config, *([inputs[1].data] if 1 in inputs else [])], self.say)
-        samples = decode_audio(io.BytesIO(_only_input(inputs, 0).data), name="input 0", max_seconds=_MAX_SECONDS)
+        samples = decode_audio(io.BytesIO(_only_input(inputs, 0).data), name="input 0", max_seconds=MAX_SECONDS)
         lines = (
             f"[{_clock(s.start)} --> {_clock(s.end)}]  {s.text.strip()}\n"
             for s in self.whisper.transcribe(samples, options, check).segments
@@ -168,13 +167,7 @@ def _whisper_options(configs: Sequence[bytes], say: Say) -> TranscribeOptions:
     """whisper.cpp's keys in JSON objects, the last first; those that are not honoured are named in the log."""
     said: dict[str, Any] = {}
     for raw in configs:
-        try:
-            given = json.loads(raw.rstrip(b"\0") or b"{}")
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"configuration: found no JSON ({error}), expected an object") from error
-        if not isinstance(given, dict):
-            raise InputError(f"configuration: found a JSON {type(given).__name__}, expected an object")
-        said |= {str(key).replace("_", "-"): value for key, value in given.items()}
+        said |= config_object(raw)
     if ignored := sorted(said.keys() - _KEYS - {"enable-log"}):
         say(f"wasi-nn whisper: not honoured: {', '.join(ignored)}")
     language = said.get("language")

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from wherry.errors import (
     FormatError,
-    GuestError,
     InputError,
     NotFoundError,
     StoppedError,
@@ -17,10 +16,10 @@ from wherry.errors import (
     UnsupportedError,
     WherryError,
 )
-from wherry.wasm.component import Guest, Interface
+from wherry.wasm.component import Guest, Interface, fallible
 from wherry.wasm.nn.graph import Graphs, Tensor
 from wherry.wasm.nn.preload import ENCODINGS, TARGETS
-from wherry.wasm.values import Case, Own
+from wherry.wasm.values import Own
 
 VERSION = "0.2.0-rc-2024-10-28"
 _TENSOR, _GRAPH, _CONTEXT, _ERROR = 101, 102, 103, 104
@@ -95,17 +94,12 @@ def interfaces() -> dict[str, Interface]:
 
 
 def _fallible(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(guest: Guest, *arguments: Any) -> Any:
-        try:
-            return Case("ok", function(guest, *arguments))
-        except GuestError:
-            raise  # its own fault, and its end
-        except WherryError as error:
-            guest.check_stopped()  # then it hears nothing more
-            code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), "runtime-error")
-            return Case("err", guest.table.add(_ERROR, _Error(code, str(error))))
+    return fallible(function, _told)
 
-    return call
+
+def _told(guest: Guest, error: WherryError) -> Own:
+    code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), "runtime-error")
+    return guest.table.add(_ERROR, _Error(code, str(error)))
 
 
 def _new_tensor(guest: Guest, dimensions: Sequence[int], kind: str, data: bytes) -> Own:

@@ -72,7 +72,7 @@ class GgmlText:
         return self._answer(_prompt(inputs), wanted)
 
     def _answer(self, prompt: str, wanted: Wanted) -> "AnswerPieces":
-        tokens = self._tokens(prompt)
+        tokens = self.language.marked_prompt(prompt)
         context = min(wanted.context or self.language.context, self.language.context)
         if len(tokens) > context - _ROOM:
             raise PromptTooLongError(
@@ -84,14 +84,8 @@ class GgmlText:
         answers = self.language.generate(tokens, wanted.sampling, most, wanted.grammar) if most else iter(())
         return AnswerPieces(answers, Stops(wanted.stops), len(tokens), full=most == room, print_out=wanted.print_out)
 
-    def _tokens(self, prompt: str) -> list[int]:
-        """Guests write the special tokens of a chat into the prompt by name."""
-        vocabulary = self.language.vocabulary
-        tokens = vocabulary.encode(prompt, special=True)
-        return tokens if vocabulary.bos is None or tokens[:1] == [vocabulary.bos] else [vocabulary.bos, *tokens]
-
     def _embedded(self, prompt: str) -> dict[int, bytes]:
-        tokens = self._tokens(prompt)
+        tokens = self.language.marked_prompt(prompt)
         if len(tokens) >= self.language.context:
             raise PromptTooLongError(f"input 0: found {len(tokens)} tokens, expected fewer than {self.language.context}")
         vector = self.language.embed(tokens)
@@ -104,7 +98,7 @@ class GgmlText:
     def _wanted(self, *configs: bytes) -> Wanted:
         said: dict[str, Any] = {}
         for raw in configs:
-            said |= _object(raw)
+            said |= config_object(raw)
         for key in sorted(said.keys() - _KEYS.keys() - _NO_MATTER - self._named):
             self._named.add(key)
             self.say(f"wasi-nn ggml: not honoured: {key}")
@@ -197,11 +191,11 @@ def _prompt(inputs: Mapping[int, Tensor]) -> str:
 
 def context_of(config: bytes) -> int | None:
     """The context (tokens) that a model is to be loaded with, where its configuration names one."""
-    value = _object(config).get("ctx-size")
+    value = config_object(config).get("ctx-size")
     return None if value is None else _value("ctx-size", value, int) or None
 
 
-def _object(raw: bytes) -> dict[str, Any]:
+def config_object(raw: bytes) -> dict[str, Any]:
     """The keys of a configuration; guests in the wild write some with underscores."""
     try:
         given = json.loads(raw.rstrip(b"\0") or b"{}")

@@ -308,8 +308,7 @@ class SharedGraphs:
                 return
             if name in self._timers:
                 self._timers[name].cancel()
-            timer = threading.Timer(self._keep_alive, self._let_go, (name,))
-            timer.args = (name, timer)
+            timer = threading.Timer(self._keep_alive, lambda: self._let_go(name, timer))
             timer.daemon = True
             self._timers[name] = timer
             timer.start()

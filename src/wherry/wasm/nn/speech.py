@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from wherry.audio.decode import decode_audio
 from wherry.engine.session import Whisper
-from wherry.engine.transcript import TranscribeOptions, TranscriptStream
+from wherry.engine.transcript import Segment, TranscribeOptions, TranscriptStream
 from wherry.errors import InputError, NotFoundError
-from wherry.wasm.nn.backend import BurnSpeech, WhisperSpeech
+from wherry.wasm.nn.backend import MAX_SECONDS, BurnSpeech, WhisperSpeech
 from wherry.wasm.nn.graph import Graph
 from wherry.wasm.stop import Check
 
-_MAX_SECONDS = 3 * 3600.0  # of sound in one file
+Heard = Callable[[str, float, float, int], None]  # model, seconds of sound, seconds of work, tokens
 _FIELDS = tuple(field.name for field in fields(TranscribeOptions))
 
 
@@ -27,7 +27,7 @@ class PreloadedSpeech:
 
     preloaded: Sequence[str]
     find: Callable[[str], Graph]
-    heard: Callable[[str, float, float, int], None] = lambda name, sound, seconds, tokens: None
+    heard: Heard = lambda name, sound, seconds, tokens: None
 
     def names(self) -> Sequence[str]:
         return self.preloaded
@@ -57,7 +57,7 @@ def gpu_bytes(graphs: Mapping[str, Graph]) -> dict[str, int]:
 class PreloadedModel:
     name: str
     graph: BurnSpeech | WhisperSpeech  # held, or it could be let go meanwhile
-    heard: Callable[[str, float, float, int], None]
+    heard: Heard
 
     @property
     def whisper(self) -> Whisper:
@@ -74,34 +74,46 @@ class PreloadedModel:
     def stream(self, file: Path, options: Sequence[Any], check: Check) -> "RecordedStream":
         given: dict[str, Any] = dict(zip(_FIELDS, options, strict=True))
         asked = TranscribeOptions(**given | {"temperature": tuple(given["temperature"])})
-        began = time.perf_counter()
-        found = self.whisper.stream(file, asked, check, max_seconds=_MAX_SECONDS)
-        return RecordedStream(found.language, found.duration, self._records(found, time.perf_counter() - began))
-
-    def _records(self, stream: TranscriptStream, seconds: float) -> Generator[tuple[Any, ...]]:
-        """The segments as records; `heard` gets what they took, without what the app did between them.
-
-        The dataclasses have the contract's fields in its order.
-        """
-        tokens = 0
-        try:
-            while True:
-                began = time.perf_counter()
-                segment = next(stream.segments, None)
-                seconds += time.perf_counter() - began
-                if segment is None:
-                    break
-                tokens += len(segment.tokens)
-                words = [(word.start, word.end, word.word, word.probability) for word in segment.words]
-                head = tuple(getattr(segment, field.name) for field in fields(segment)[:-1])
-                yield (*head, words)
-            self.heard(self.name, stream.duration, seconds, tokens)
-        finally:
-            stream.segments.close()
+        found = timed(self.whisper, self.name, file, asked, check, self.heard)
+        return RecordedStream(found.language, found.duration, _records(found.segments))
 
     def detect_language(self, file: Path, check: Check) -> Mapping[str, float]:
         check()
-        return self.whisper.detect_language(decode_audio(file, max_seconds=_MAX_SECONDS))
+        return self.whisper.detect_language(decode_audio(file, max_seconds=MAX_SECONDS))
+
+
+def timed(whisper: Whisper, name: str, file: Path, options: TranscribeOptions, check: Check, heard: Heard) -> TranscriptStream:
+    """A file's transcript; `heard` gets what it took, without what the app did between its segments."""
+    began = time.perf_counter()
+    stream = whisper.stream(file, options, check, max_seconds=MAX_SECONDS)
+    return replace(stream, segments=_told(stream, name, time.perf_counter() - began, heard))
+
+
+def _told(stream: TranscriptStream, name: str, seconds: float, heard: Heard) -> Generator[Segment]:
+    tokens = 0
+    try:
+        while True:
+            began = time.perf_counter()
+            segment = next(stream.segments, None)
+            seconds += time.perf_counter() - began
+            if segment is None:
+                break
+            tokens += len(segment.tokens)
+            yield segment
+        heard(name, stream.duration, seconds, tokens)
+    finally:
+        stream.segments.close()
+
+
+def _records(segments: Generator[Segment]) -> Generator[tuple[Any, ...]]:
+    """The dataclasses have the contract's fields in its order."""
+    try:
+        for segment in segments:
+            words = [(word.start, word.end, word.word, word.probability) for word in segment.words]
+            head = tuple(getattr(segment, field.name) for field in fields(segment)[:-1])
+            yield (*head, words)
+    finally:
+        segments.close()
 
 
 @dataclass(frozen=True)
