@@ -21,7 +21,7 @@ def test_the_package_needs_only_pythons_own_modules() -> None:
     """It is compiled into the component; numpy alone would not even run there."""
     script = (
         "import sys; before = set(sys.modules)\n"
-        "from wherry.guest import client, config, fake, host, log, nn, speech, subtitles, wsgi\n"
+        "from wherry.guest import client, config, fake, host, log, nn, openai, page, speech, subtitles, wsgi\n"
         "print('\\n'.join(sorted({name for name in sys.modules if name not in before})))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -10,6 +10,7 @@ from api.asked import Asked
 from api.errors import of_host
 from wherry.errors import WherryError
 from wherry.guest import speech
+from wherry.guest.openai import event
 from wherry.guest.subtitles import to_srt, to_vtt
 
 _LOG = logging.getLogger("speech")
@@ -32,7 +33,7 @@ def whole(asked: Asked, stream: speech.TranscriptStream) -> tuple[str, str]:
             return "application/json", json.dumps({"text": transcript.text, "usage": _usage(stream.duration)})
 
 
-def events(asked: Asked, stream: speech.TranscriptStream) -> Generator[str]:
+def events(asked: Asked, stream: speech.TranscriptStream) -> Generator[bytes]:
     """The answer segment by segment. With verbose_json every segment comes in full besides its text; its id is text there."""
     text = ""
     full = asked.format == "verbose_json"
@@ -41,16 +42,16 @@ def events(asked: Asked, stream: speech.TranscriptStream) -> Generator[str]:
             delta = segment.text if text else segment.text.lstrip()
             text += delta
             name = {"segment_id": str(segment.id)} if full else {}
-            yield _event({"type": "transcript.text.delta", "delta": delta} | name)
+            yield event({"type": "transcript.text.delta", "delta": delta} | name)
             if full:
                 fields = _segment(segment) | {"id": str(segment.id)}
                 words = {"words": [_word(word) for word in segment.words]} if asked.words else {}
-                yield _event({"type": "transcript.text.segment"} | fields | words)
+                yield event({"type": "transcript.text.segment"} | fields | words)
         about = _about(asked, stream.language, stream.duration) if full else {}
-        yield _event({"type": "transcript.text.done", "text": text} | about)
+        yield event({"type": "transcript.text.done", "text": text} | about)
     except WherryError as error:  # too late for a status: the clients raise what this event says
         _LOG.warning("broken off: %s", error.message)
-        yield f"event: error\ndata: {of_host(error).body().decode()}\n\n"
+        yield event(of_host(error).fields(), "error")
     finally:
         stream.segments.close()
 
@@ -92,7 +93,3 @@ def _word(word: speech.Word) -> dict[str, Any]:
 
 def _usage(seconds: float) -> dict[str, Any]:
     return {"type": "duration", "seconds": round(seconds, 3)}
-
-
-def _event(data: dict[str, Any]) -> str:
-    return f"data: {json.dumps(data)}\n\n"

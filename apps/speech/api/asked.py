@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.errors import ApiError
 from api.form import Form
 from wherry.guest import speech
+from wherry.guest.openai import ApiError, unknown_model
 
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 _GRANULARITIES = ("word", "segment")
@@ -57,12 +57,7 @@ def asked(form: Form, task: str) -> Asked:
 def open_model(name: str) -> speech.Model:
     """By one of `speech.names()`; OpenAI's own name means the default. Raises ApiError."""
     if name not in _DEFAULT_NAMES and name not in speech.names():
-        raise ApiError(
-            404,
-            f"The model '{name}' does not exist: expected one of {', '.join(speech.names())}",
-            param="model",
-            code="model_not_found",
-        )
+        raise unknown_model(name, speech.names())
     return speech.open("default" if name in _DEFAULT_NAMES else name)
 
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from api.errors import ApiError
+from wherry.guest.openai import ApiError
 
 MAX_FILE_BYTES = 25 << 20
 _MAX_FIELD_BYTES = 1 << 16

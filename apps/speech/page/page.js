@@ -1,7 +1,8 @@
-import { ApiError, models, transcribe } from "./api.js";
+import { transcribe } from "./api.js";
 import { FILES, plain, short } from "./files.js";
 import * as microphone from "./microphone.js";
 import { change, known, languages, say, speak } from "./words.js";
+import { ApiError, models } from "./wire.js";
 
 const MAX_BYTES = 25 * 1024 * 1024;
 const find = (id) => document.getElementById(id);

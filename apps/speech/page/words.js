@@ -1,6 +1,8 @@
 // What the page says, in each language that it speaks.
 
-export const WORDS = {
+import { tongues } from "./tongues.js";
+
+const WORDS = {
   en: {
     title: "Speech to text",
     recording: "Recording",
@@ -73,30 +75,7 @@ export const WORDS = {
   },
 };
 
-const stored = () => { try { return localStorage.getItem("tongue"); } catch { return null; } };
-const first = stored() ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
-let tongue = first in WORDS ? first : "en";
-
-export const current = () => tongue;
-
-export function say(key, values = {}) {
-  return WORDS[tongue][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
-}
-
-export const known = (key) => key in WORDS[tongue];
-
-// Every element with data-say in the page's language; one that has data-say-label is named by it.
-export function speak(root = document) {
-  document.documentElement.lang = tongue === "zh" ? "zh-Hans" : "en";
-  for (const element of root.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
-  for (const element of root.querySelectorAll("[data-say-label]")) element.setAttribute("aria-label", say(element.dataset.sayLabel));
-}
-
-export function change() {
-  tongue = tongue === "en" ? "zh" : "en";
-  try { localStorage.setItem("tongue", tongue); } catch { /* a browser that keeps nothing: the choice lasts as long as the page */ }
-  speak();
-}
+export const { current, known, say, speak, change } = tongues(WORDS);
 
 // The codes of Whisper's vocabulary; their names are the browser's.
 const CODES = "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la mi ml cy "
@@ -104,7 +83,7 @@ const CODES = "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk
   + "ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su yue";
 
 export function languages() {
-  const names = new Intl.DisplayNames([tongue], { type: "language" });
+  const names = new Intl.DisplayNames([current()], { type: "language" });
   const named = CODES.split(" ").map((code) => [code, names.of(code === "jw" ? "jv" : code)]);
-  return named.sort((a, b) => a[1].localeCompare(b[1], tongue));
+  return named.sort((a, b) => a[1].localeCompare(b[1], current()));
 }

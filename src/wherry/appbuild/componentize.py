@@ -21,7 +21,7 @@ _WORLD = "web-app"
 _ENTRY = "wherry_entry"
 _SECONDS = 900
 _MOST_KEPT = 16  # compiled apps
-# Of Wherry's own: what runs inside, besides the modules of `guest` that are no tests' tools.
+# Of Wherry's own: what runs inside, besides the modules of `guest` that are no tests' tools, and its page.
 _OWN = ("__init__.py", "errors.py", "engine/__init__.py", "engine/transcript.py", "engine/writers.py", "wasm/wit/app.wit")
 _NOT_INSIDE = ("fake.py", "client.py")
 # What the standard library imports only while it runs, where web apps come by.
@@ -162,6 +162,7 @@ def _own() -> dict[str, bytes]:
     """What runs inside of Wherry, by its place below `wherry`."""
     home = Path(str(files("wherry")))
     guest = sorted(f"guest/{path.name}" for path in (home / "guest").glob("*.py") if path.name not in _NOT_INSIDE)
+    guest += sorted(f"guest/page/{path.name}" for path in (home / "guest/page").iterdir())
     return {name: (home / name).read_bytes() for name in (*_OWN, *guest)}
 
 
