@@ -74,7 +74,7 @@ def test_prompts_that_do_not_fit_are_refused(smollm2: Language) -> None:
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="expected a language model in GGUF"):
+    with pytest.raises(FormatError, match="expected a language model in GGUF or safetensors"):
         load_language(find_model("whisper-tiny.en", default_cache()).weights, device="cpu")
 
 

@@ -51,7 +51,8 @@ def chat(
     device: str,
     require_gpu: bool,
 ) -> int:
-    """Talk with a language model: MODEL is a short name, or a GGUF file or folder.
+    """Talk with a language model: MODEL is a short name, a GGUF file, or a folder as Hugging Face
+    publishes models (safetensors).
 
     With PROMPT, one answer goes to stdout. Without, a conversation: one line is one message; a line that ends in a backslash goes
     on in the next; Ctrl-C stops an answer, Ctrl-D ends. Where stdin is no terminal, each of its lines is a message. How

@@ -145,6 +145,7 @@ _WEIGHTS = (
     "model.gguf",
     "model.bin",
     "model.safetensors",
+    "model.safetensors.index.json",
     "model.mpk",
     "model.mpk.gz",
     "model.pt",

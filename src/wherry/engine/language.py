@@ -22,8 +22,9 @@ from wherry.models.language import LanguageModel, gemma_weights, language_model,
 from wherry.models.rotation import rotation_table
 from wherry.text.constraint import Constraint, Grammar, GrammarWords, grammar_words
 from wherry.text.language import Pieces, Vocabulary, gguf_vocabulary
+from wherry.text.published import published_template, published_vocabulary
 from wherry.text.templates import render_chat
-from wherry.weights import open_checkpoint
+from wherry.weights import Checkpoint, open_checkpoint
 
 Floats = NDArray[np.float32]
 _CONTEXT = 4096  # tokens, where nobody asks for more: keys and values of all must fit the memory
@@ -136,6 +137,15 @@ class Language:
         return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
 
 
+def _words(checkpoint: Checkpoint) -> tuple[Vocabulary, object]:
+    """The vocabulary and the chat template, if there is one."""
+    if checkpoint.format == "gguf":
+        return gguf_vocabulary(checkpoint.path, checkpoint.metadata), checkpoint.metadata.get("tokenizer.chat_template")
+    config = checkpoint.metadata.get("config")
+    folder = checkpoint.path.parent
+    return published_vocabulary(folder, config if isinstance(config, dict) else {}), published_template(folder)
+
+
 def load_language(
     weights: Path,
     *,
@@ -147,7 +157,8 @@ def load_language(
     memory: int | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Language:
-    """Load a language model from a GGUF file. context: tokens of a text, by default 4,096 or what the model was made for.
+    """Load a language model from a GGUF file, or from safetensors as Hugging Face publishes them, with config.json,
+    tokenizer.json and what else lies beside. context: tokens of a text, by default 4,096 or what the model was made for.
 
     texts: how many are computed at once; memory: bytes that weights and texts may take, by default what the host has left.
     Raises FormatError for a file that is damaged or of a family that Wherry does not know, InputError for a context that
@@ -155,8 +166,8 @@ def load_language(
     device, require_gpu, profile, say: as in `session.load_whisper`.
     """
     checkpoint = open_checkpoint(weights)
-    if checkpoint.format != "gguf":
-        raise FormatError(f"{weights}: found a {checkpoint.format} file, expected a language model in GGUF")
+    if checkpoint.format not in ("gguf", "safetensors"):
+        raise FormatError(f"{weights}: found a {checkpoint.format} file, expected a language model in GGUF or safetensors")
     if not 1 <= texts <= 256:
         raise InputError(f"texts: found {texts}, expected 1 to 256")
     if context is not None and context < 2:
@@ -164,12 +175,10 @@ def load_language(
     model = language_model(checkpoint, context or _CONTEXT)
     if context is not None and context > model.dims.n_ctx:
         raise InputError(f"context: found {context}, expected at most the {model.dims.n_ctx} that {weights.name} was made for")
-    vocabulary = gguf_vocabulary(weights, checkpoint.metadata)
+    vocabulary, template = _words(checkpoint)
     if len(vocabulary.pieces) > model.dims.n_vocab:
-        raise FormatError(
-            f'{weights}: field "tokenizer.ggml.tokens": found {len(vocabulary.pieces)} tokens, expected {model.dims.n_vocab}'
-        )
-    template = checkpoint.metadata.get("tokenizer.chat_template")
+        raise FormatError(f"{checkpoint.path}: found {len(vocabulary.pieces)} tokens, expected the model's {model.dims.n_vocab}")
+    vocabulary = vocabulary.padded(model.dims.n_vocab)
     ops, description = open_device(device, require_gpu or profile, say, profile=profile)
     host = hasattr(ops, "takes_text")
     plan = plan_memory(
@@ -193,7 +202,7 @@ def load_language(
     network = LanguageNetwork(model, ops, made)
     rows = (HostRows if host else DeviceRows)(network, texts, plan.pages, model.dims.n_ctx)
     return Language(
-        str(name) if isinstance(name, str) else weights.stem,
+        str(name) if isinstance(name, str) else checkpoint.path.parent.name if checkpoint.format != "gguf" else weights.stem,
         description,
         model,
         vocabulary,

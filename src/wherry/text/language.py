@@ -3,7 +3,7 @@
 import codecs
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "llama-bpe": (_LLAMA3,),
     "qwen2": (_LLAMA3.replace("{1,3}", ""),),
 }
+TURNS = frozenset({"<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>"})  # what chat formats end one with
 _CONTROL, _USER = 3, 4  # GGUF's types of tokens: they steer the model; they stand in texts
 _SPACE = "\u2581"  # SentencePiece writes a space so
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -46,6 +47,11 @@ class Vocabulary:
         """`special`: names of special tokens in the text mean these tokens. Never for a text from outside."""
         self.tokenizer.encode_special_tokens = not special
         return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False).ids]
+
+    def padded(self, size: int) -> "Vocabulary":
+        """With tokens that say nothing up to `size`: tables of weights are often longer than the vocabulary."""
+        more = size - len(self.pieces)
+        return replace(self, pieces=self.pieces + (b"",) * more, names=self.names + ("",) * more) if more > 0 else self
 
     def decode(self, tokens: Iterable[int]) -> str:
         return b"".join(self.pieces[token] for token in tokens).decode("utf-8", errors="replace")
@@ -83,11 +89,11 @@ def gguf_vocabulary(path: Path, fields: Mapping[str, object]) -> Vocabulary:
         raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found {len(names) - len(set(names))} tokens twice')
     if kind == "gpt2":
         tokenizer = _byte_level(path, fields, names)
-        letters = {letter: byte for byte, letter in enumerate(letters_of_bytes())}
-        pieces = [_unlettered(name, letters) for name in names]
+        letters = letter_bytes()
+        pieces = [unlettered(name, letters) for name in names]
     elif kind == "llama":
         tokenizer = _sentence_pieces(path, fields, names)
-        pieces = [_unspaced(name) for name in names]
+        pieces = [unspaced(name) for name in names]
     else:
         raise FormatError(f'{path}: field "tokenizer.ggml.model": found "{kind}", expected gpt2 or llama')
     special = [i for i, type_ in enumerate(kinds.tolist()) if type_ in (_CONTROL, _USER)]
@@ -150,8 +156,7 @@ def _adds_bos(fields: Mapping[str, object], kind: str) -> bool:
 def _ends(path: Path, fields: Mapping[str, object], names: Sequence[str]) -> frozenset[int]:
     """End of text, and of a turn by the names that chat formats give it."""
     found = {_token(path, fields, key, len(names)) for key in ("eos_token_id", "eot_token_id")}
-    turns = {"<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>"}
-    return frozenset({i for i in found if i is not None} | {i for i, name in enumerate(names) if name in turns})
+    return frozenset({i for i in found if i is not None} | {i for i, name in enumerate(names) if name in TURNS})
 
 
 def _token(path: Path, fields: Mapping[str, object], key: str, count: int) -> int | None:
@@ -163,12 +168,19 @@ def _token(path: Path, fields: Mapping[str, object], key: str, count: int) -> in
     return value
 
 
-def _unlettered(name: str, letters: Mapping[str, int]) -> bytes:
+def letter_bytes() -> dict[str, int]:
+    """The letters that byte-level vocabularies write bytes as."""
+    return {letter: byte for byte, letter in enumerate(letters_of_bytes())}
+
+
+def unlettered(name: str, letters: Mapping[str, int]) -> bytes:
+    """A token of a byte-level vocabulary -> its bytes."""
     if all(letter in letters for letter in name):
         return bytes(letters[letter] for letter in name)
     return name.encode()
 
 
-def _unspaced(name: str) -> bytes:
+def unspaced(name: str) -> bytes:
+    """A token of SentencePiece's -> its bytes."""
     byte = _BYTE_TOKEN.fullmatch(name)
     return bytes([int(byte[1], 16)]) if byte else name.replace(_SPACE, " ").encode()
