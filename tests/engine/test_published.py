@@ -39,7 +39,9 @@ def sentence_pieces() -> Tokenizer:
     tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
     tokenizer.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
     special = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(0x80, 0x100))]
-    tokenizer.train_from_iterator(["the ferry crosses"], BpeTrainer(vocab_size=150, show_progress=False, special_tokens=["<unk>"]))
+    tokenizer.train_from_iterator(
+        ["the ferry crosses"], BpeTrainer(vocab_size=150, show_progress=False, special_tokens=["<unk>"])
+    )
     whole = json.loads(tokenizer.to_str())
     for name in special[1:]:  # bytes stand in the vocabulary, and are no added tokens
         whole["model"]["vocab"][name] = len(whole["model"]["vocab"])
