@@ -22,8 +22,11 @@ _ENTRY = "wherry_entry"
 _SECONDS = 900
 _MOST_KEPT = 16  # compiled apps
 # Of Wherry's own: what runs inside, besides the modules of `guest` that are no tests' tools, and its page.
-_OWN = ("__init__.py", "errors.py", "engine/__init__.py", "engine/transcript.py", "engine/writers.py", "wasm/wit/app.wit")
-_NOT_INSIDE = ("fake.py", "client.py")
+_OWN = (
+    "__init__.py", "errors.py", "engine/__init__.py", "engine/conversation.py", "engine/transcript.py", "engine/writers.py",
+    "wasm/wit/app.wit",
+)  # fmt: skip
+_NOT_INSIDE = ("fake.py", "fake_chat.py", "client.py")
 # What the standard library imports only while it runs, where web apps come by.
 _LATER = (
     "_strptime", "base64", "email.utils", "encodings.ascii",

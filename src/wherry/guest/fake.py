@@ -1,18 +1,24 @@
-"""A host for tests of apps: it hears what it was told to hear.
+"""A host for tests of apps: it hears what it was told to hear, and answers what it was told to answer.
 
 with host.use(FakeHost({"default": "Good morning."})):
     assert client.post("/shout", ...).text == "GOOD MORNING."
+with host.use(FakeHost(answers={"default": "Hello!"})):
+    assert chat.open().answer([{"role": "user", "content": "Good morning."}]).text == "Hello!"
 """
 
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from wherry.engine.conversation import AnswerOptions
 from wherry.engine.transcript import Segment, TranscribeOptions, TranscriptStream, Word
 from wherry.errors import FormatError, InputError, NotFoundError
+from wherry.guest.fake_chat import FakeAnswer, FakeChatModel, FakeEmbeddings, Says
 from wherry.guest.tensor import Tensor
 
+__all__ = ["SOUND", "FakeAnswer", "FakeHost", "Says"]
 SOUND = b"RIFF\x24\0\0\0WAVE"  # enough for this host to take it for a recording
 Compute = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
@@ -21,6 +27,11 @@ Compute = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 class FakeHost:
     """`texts` is what each model hears, whatever the recording; the first is the default. One sentence is a segment, and
     every word lasts a second. `asked` and `logged` are what the app asked for and said.
+
+    answers    what each language model answers: a text, or a function of messages (or prompt), tools and options to a text, or
+               to a list of ToolCall, or one that raises. Words are its tokens. `prompted` is what the app asked them for
+    vectors    what each embedding model makes of a text
+    streams    answers so far; each knows whether it was closed
     """
 
     texts: Mapping[str, str] = field(default_factory=lambda: {"default": "Hello."})
@@ -29,15 +40,30 @@ class FakeHost:
     graphs: Mapping[str, Compute] = field(default_factory=dict)
     asked: list[tuple[str, TranscribeOptions]] = field(default_factory=list)
     logged: list[tuple[str, str, str]] = field(default_factory=list)
+    answers: Mapping[str, Says] = field(default_factory=lambda: {"default": "Hello."})
+    vectors: Mapping[str, Callable[[str], Sequence[float]]] = field(default_factory=lambda: {"default": _vector})
+    prompted: list[tuple[str, Any, Sequence[Mapping[str, Any]], AnswerOptions]] = field(default_factory=list)
+    streams: list[FakeAnswer] = field(default_factory=list)
 
     def speech_models(self) -> Sequence[str]:
         return list(self.texts)
 
     def open_speech(self, name: str) -> "FakeSpeechModel":
-        known = next(iter(self.texts), "") if name == "default" and name not in self.texts else name
-        if known not in self.texts:
-            raise NotFoundError(f'model "{name}": found no such name, expected one of {", ".join(self.texts) or "none"}')
-        return FakeSpeechModel(known, self)
+        return FakeSpeechModel(_known(name, self.texts), self)
+
+    def chat_models(self) -> Sequence[str]:
+        return list(self.answers)
+
+    def open_chat(self, name: str) -> FakeChatModel:
+        known = _known(name, self.answers)
+        return FakeChatModel(known, self.answers[known], self.prompted, self.streams)
+
+    def embedding_models(self) -> Sequence[str]:
+        return list(self.vectors)
+
+    def open_embeddings(self, name: str) -> FakeEmbeddings:
+        known = _known(name, self.vectors)
+        return FakeEmbeddings(known, self.vectors[known])
 
     def load_graph(self, name: str) -> "FakeGraph":
         if name not in self.graphs:
@@ -49,6 +75,20 @@ class FakeHost:
 
     def log(self, level: str, context: str, message: str) -> None:
         self.logged.append((level, context, message))
+
+
+def _known(name: str, names: Mapping[str, Any]) -> str:
+    known = next(iter(names), "") if name == "default" and name not in names else name
+    if known not in names:
+        raise NotFoundError(f'model "{name}": found no such name, expected one of {", ".join(names) or "none"}')
+    return known
+
+
+def _vector(text: str) -> Sequence[float]:
+    """The share of each of four letters: alike texts are near each other."""
+    found = [1.0 + text.lower().count(letter) for letter in "aeio"]
+    length = sum(x * x for x in found) ** 0.5
+    return [x / length for x in found]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from wherry.engine.conversation import AnswerOptions, Piece, Usage, Vector
 from wherry.engine.transcript import TranscribeOptions, TranscriptStream
 from wherry.guest.tensor import Tensor
 
@@ -35,6 +36,74 @@ class SpeechModel(Protocol):
         ...
 
 
+class AnswerStream(Protocol):
+    """An answer that is being computed. Closing it ends the work."""
+
+    @property
+    def seed(self) -> int: ...
+
+    def next(self) -> Piece | None:
+        """Waits for what is new; None after the last piece, which has a `finish`."""
+        ...
+
+    def usage(self) -> Usage: ...
+
+    def close(self) -> None: ...
+
+
+class ChatModel(Protocol):
+    """A loaded language model. Every call raises a class of `wherry.errors`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def context(self) -> int: ...
+
+    @property
+    def chats(self) -> bool:
+        """Whether it has a chat template."""
+        ...
+
+    @property
+    def supports_tools(self) -> bool:
+        """Whether that template knows tools."""
+        ...
+
+    def tokens(self, text: str) -> list[int]: ...
+
+    def text(self, tokens: Sequence[int]) -> str: ...
+
+    def chat(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: AnswerOptions
+    ) -> AnswerStream:
+        """It is computed from now on."""
+        ...
+
+    def complete(self, prompt: str | Sequence[int], options: AnswerOptions) -> AnswerStream: ...
+
+
+class EmbeddingModel(Protocol):
+    """A loaded model that reads texts. Every call raises a class of `wherry.errors`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    def embed(self, texts: Sequence[str | Sequence[int]]) -> list[Vector]: ...
+
+
 class Graph(Protocol):
     """A graph of wasi-nn."""
 
@@ -47,6 +116,22 @@ class Host(Protocol):
         ...
 
     def open_speech(self, name: str) -> SpeechModel:
+        """Load it, unless it is. Raises NotFoundError."""
+        ...
+
+    def chat_models(self) -> Sequence[str]:
+        """The names that `open_chat` knows, the default first."""
+        ...
+
+    def open_chat(self, name: str) -> ChatModel:
+        """Load it, unless it is. Raises NotFoundError."""
+        ...
+
+    def embedding_models(self) -> Sequence[str]:
+        """The names that `open_embeddings` knows, the default first."""
+        ...
+
+    def open_embeddings(self, name: str) -> EmbeddingModel:
         """Load it, unless it is. Raises NotFoundError."""
         ...
 

@@ -4,21 +4,23 @@ Only the program that `wherry build` writes imports this: the modules of the con
 """
 
 import io
+import json
 import logging
 import random
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 from componentize_py_types import Err
+from wit_world.imports import embeddings, language, log, response, settings, speech
 from wit_world.imports import graph as nn_graph
-from wit_world.imports import log, response, settings, speech
 from wit_world.imports import tensor as nn_tensor
 
 from wherry import errors
+from wherry.engine.conversation import AnswerOptions, Likely, Piece, Token, ToolCall, Usage, Vector
 from wherry.engine.transcript import Segment, TranscribeOptions, TranscriptStream, Word
 from wherry.guest import host, wsgi
 from wherry.guest import log as app_log
@@ -127,6 +129,18 @@ class SandboxHost:
     def open_speech(self, name: str) -> "SandboxModel":
         return SandboxModel(_call(lambda: speech.open(name)))
 
+    def chat_models(self) -> Sequence[str]:
+        return list(language.names())
+
+    def open_chat(self, name: str) -> "SandboxChat":
+        return SandboxChat(_call(lambda: language.open(name)))
+
+    def embedding_models(self) -> Sequence[str]:
+        return list(embeddings.names())
+
+    def open_embeddings(self, name: str) -> "SandboxEmbeddings":
+        return SandboxEmbeddings(_call(lambda: embeddings.open(name)))
+
     def load_graph(self, name: str) -> "SandboxGraph":
         return SandboxGraph(_nn(lambda: nn_graph.load_by_name(name)))
 
@@ -171,6 +185,150 @@ def _segments(transcript: Any) -> Generator[Segment]:
                 temperature=found.temperature, avg_logprob=found.avg_logprob, compression_ratio=found.compression_ratio,
                 no_speech_prob=found.no_speech_prob, words=words,
             )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SandboxChat:
+    _model: Any
+
+    @cached_property
+    def name(self) -> str:
+        return str(self._model.name())
+
+    @cached_property
+    def device(self) -> str:
+        return str(self._model.device())
+
+    @cached_property
+    def context(self) -> int:
+        return int(self._model.context())
+
+    @cached_property
+    def chats(self) -> bool:
+        return bool(self._model.chats())
+
+    @cached_property
+    def supports_tools(self) -> bool:
+        return bool(self._model.supports_tools())
+
+    def tokens(self, text: str) -> list[int]:
+        return list(_call(lambda: self._model.tokens(_text("text", text))))
+
+    def text(self, tokens: Sequence[int]) -> str:
+        return str(_call(lambda: self._model.text(_numbers("tokens", tokens))))
+
+    def chat(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: AnswerOptions
+    ) -> "SandboxAnswer":
+        said, given = _json("messages", messages), _json("tools", tools)
+        return SandboxAnswer(_call(lambda: self._model.chat(said, given, _options(options))))
+
+    def complete(self, prompt: str | Sequence[int], options: AnswerOptions) -> "SandboxAnswer":
+        return SandboxAnswer(_call(lambda: self._model.complete(_prompt("prompt", prompt), _options(options))))
+
+
+class SandboxAnswer:
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self._seed = int(answer.seed())
+        self._usage: Usage | None = None  # once it is closed
+
+    @property
+    def seed(self) -> int:
+        return self._seed
+
+    def next(self) -> Piece | None:
+        if self._usage is not None or (found := _call(self._answer.next)) is None:
+            return None
+        calls = tuple(ToolCall(call.name, call.arguments) for call in found.tool_calls)
+        return Piece(found.text, tuple(_token(token) for token in found.tokens), calls, found.finish)
+
+    def usage(self) -> Usage:
+        if self._usage is not None:
+            return self._usage
+        found = self._answer.usage()
+        return Usage(found.prompt, found.completion, found.cached)
+
+    def close(self) -> None:
+        if self._usage is None:
+            self._usage = self.usage()
+            self._answer.__exit__(None, None, None)
+
+
+def _token(token: Any) -> Token:
+    top = tuple(Likely(each.id, each.data.encode("latin-1"), each.logprob) for each in token.top)
+    return Token(token.id, token.data.encode("latin-1"), token.logprob, top)
+
+
+def _options(options: AnswerOptions) -> Any:
+    """In the contract's order, which is the class's."""
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    try:
+        values["stop"] = [_text("stop", str(text)) for text in options.stop]
+        values["logit_bias"] = [(int(token), float(bias)) for token, bias in options.logit_bias.items()]
+        if options.json_schema is not None:
+            values["json_schema"] = _json("json_schema", options.json_schema)
+        for name in ("max_tokens", "top_k", "penalty_last", "seed", "top_logprobs"):
+            if values[name] is not None and not 0 <= values[name] < (1 << 64 if name == "seed" else 1 << 32):
+                raise errors.InputError(f"{name}: found {values[name]}, expected at least 0")
+        for token, _ in values["logit_bias"]:
+            _numbers("logit_bias", [token])
+        return language.Options(**values)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise errors.InputError(f"options: found a value that cannot be ({error})") from error
+
+
+def _json(place: str, value: Any) -> str:
+    try:
+        return json.dumps(value)  # halves of characters, which no string of the contract has, are written out
+    except (TypeError, ValueError, RecursionError) as error:
+        raise errors.InputError(f"{place}: found what JSON cannot say ({error})") from error
+
+
+def _prompt(place: str, prompt: str | Sequence[int]) -> Any:
+    return (
+        language.Prompt_Text(_text(place, prompt)) if isinstance(prompt, str) else language.Prompt_Tokens(_numbers(place, prompt))
+    )
+
+
+def _text(place: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise errors.InputError(f"{place}: found half a character at {error.start}, expected Unicode") from error
+    return text
+
+
+def _numbers(place: str, tokens: Sequence[int]) -> list[int]:
+    found = list(tokens)
+    if not all(type(token) is int and 0 <= token < 1 << 32 for token in found):
+        raise errors.InputError(f"{place}: found what is no token, expected numbers of tokens")
+    return found
+
+
+@dataclass(frozen=True)
+class SandboxEmbeddings:
+    _model: Any
+
+    @cached_property
+    def name(self) -> str:
+        return str(self._model.name())
+
+    @cached_property
+    def device(self) -> str:
+        return str(self._model.device())
+
+    @cached_property
+    def dimensions(self) -> int:
+        return int(self._model.dimensions())
+
+    @cached_property
+    def max_tokens(self) -> int:
+        return int(self._model.max_tokens())
+
+    def embed(self, texts: Sequence[str | Sequence[int]]) -> list[Vector]:
+        given = [_prompt(f"texts[{index}]", text) for index, text in enumerate(texts)]
+        return [Vector(tuple(found.numbers), found.tokens) for found in _call(lambda: self._model.embed(given))]
 
 
 @dataclass(frozen=True)

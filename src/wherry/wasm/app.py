@@ -1,4 +1,4 @@
-"""What a web app imports besides wasi:nn: the answer, speech, settings and the log. The contract is wit/app.wit."""
+"""What a web app imports besides wasi:nn: the answer, models, settings and the log. The contract is wit/app.wit."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from wherry.errors import GuestError, InputError, StoppedError, WherryError
+from wherry.wasm import app_language
 from wherry.wasm.component import Guest, Interface, fallible
 from wherry.wasm.http.exchange import Exchange
+from wherry.wasm.language import Languages
 from wherry.wasm.nn.graph import Graphs
 from wherry.wasm.speech import Speech
 from wherry.wasm.values import Own
@@ -30,6 +32,7 @@ class AppData:
     """
 
     speech: Speech
+    languages: Languages
     graphs: Graphs
     settings: Mapping[str, str]
     resolve: Callable[[str], Path]
@@ -75,6 +78,7 @@ def interfaces() -> dict[str, Interface]:
     settings = Interface({"all": lambda guest: list(guest.data.settings.items())})
     log = Interface({"write": _log})
     found = {"response": response, "speech": speech, "settings": settings, "log": log, "errors": Interface({})}
+    found |= app_language.interfaces(_fallible)
     return {f"wherry:app/{name}@{VERSION}": interface for name, interface in found.items()}
 
 

@@ -23,6 +23,7 @@ from wherry.wasm import app
 from wherry.wasm.component import Guest, Interface, Limits, Program
 from wherry.wasm.host import Mount
 from wherry.wasm.http.exchange import Exchange, Request
+from wherry.wasm.language import Languages, NoLanguages
 from wherry.wasm.nn import component as nn
 from wherry.wasm.nn.graph import Graph, Graphs
 from wherry.wasm.nn.preload import GuestPaths
@@ -69,6 +70,7 @@ class WebApp:
         speech: Speech,
         find_graph: Callable[[str], Graph],
         *,
+        languages: Languages | None = None,
         cache: Path | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -80,6 +82,7 @@ class WebApp:
                 hint="`wherry build FOLDER` makes one of a web app in Python",
             )
         self._speech = speech
+        self._languages = languages or NoLanguages()
         self._find_graph = find_graph
         self._say = say
         self._guard = threading.Lock()
@@ -142,6 +145,7 @@ class WebApp:
         paths = GuestPaths(((_FOLDER, folder), *((mount.guest, mount.host) for mount in self.options.mounts)))
         return app.AppData(
             speech=self._speech,
+            languages=self._languages,
             graphs=Graphs(self._find_graph, None, self.options.memory_bytes),
             settings=self.options.settings,
             resolve=paths.resolve_mounted,

@@ -1,0 +1,124 @@
+"""What a language model is asked for and what comes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+JSON_OBJECT: Mapping[str, Any] = {"type": "object"}
+
+
+@dataclass(frozen=True)
+class AnswerOptions:
+    """How to answer.
+
+    max_tokens           of the answer; None: until the context is full
+    temperature          0 is greedy. top_p 1, top_k 0, min_p 0 and typical_p 1 leave all tokens
+    repeat_penalty       divides (1 is none); presence is taken off once, frequency for each time, in the last `penalty_last`
+                         tokens, the prompt's among them
+    seed                 None draws one; the same seed gives the same answer, alone or among others
+    stop                 strings that end the answer; they are not part of it
+    logit_bias           token -> what is added to its logit
+    top_logprobs         None: tokens are not told; 0 to 20: they are, with so many of the likeliest in each one's place
+    json_schema          the answer is JSON of this schema (any object: JSON_OBJECT); regex, gbnf: it fits this expression of
+                         Rust's regex, this grammar of llama.cpp's. At most one of them
+    tool_choice          auto, none, required; tool_name: the one that must be called, whatever tool_choice says
+    parallel_tool_calls  whether an answer may call several
+    shift                where the context is full, go on with the latter half of it rather than end
+    """
+
+    max_tokens: int | None = None
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    penalty_last: int = 64
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    top_logprobs: int | None = None
+    json_schema: Mapping[str, Any] | None = None
+    regex: str | None = None
+    gbnf: str | None = None
+    tool_choice: str = "auto"
+    tool_name: str | None = None
+    parallel_tool_calls: bool = True
+    shift: bool = False
+
+
+@dataclass(frozen=True)
+class Likely:
+    """A token that could stand in a place, and the logarithm of its probability there, before penalties and temperature.
+
+    data: its bytes; a character may be spread over several tokens. None of a token that steers the model and is no text.
+    """
+
+    id: int
+    data: bytes
+    logprob: float
+
+    @property
+    def text(self) -> str:
+        return self.data.decode("utf-8", errors="replace")
+
+
+@dataclass(frozen=True)
+class Token(Likely):
+    """A token of an answer. top: the likeliest in its place, first to last, as many as were asked for."""
+
+    top: tuple[Likely, ...] = ()
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """arguments: a JSON object, as the model wrote it."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What an answer has more. text may be empty; tokens are there where `top_logprobs` asked for them.
+
+    finish: "" while more may come; stop, length, or tool_calls where the answer ends with calls of tools.
+    """
+
+    text: str
+    tokens: tuple[Token, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish: str = ""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens. cached: of the prompt, those that were known from other texts and not read again."""
+
+    prompt: int
+    completion: int
+    cached: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.completion
+
+
+@dataclass(frozen=True)
+class Answer:
+    text: str
+    tokens: tuple[Token, ...]
+    tool_calls: tuple[ToolCall, ...]
+    finish: str  # stop, length or tool_calls
+    usage: Usage
+    seed: int  # that it was drawn with
+
+
+@dataclass(frozen=True)
+class Vector:
+    """What stands for a text: numbers of length 1 together, and how many tokens were read."""
+
+    numbers: tuple[float, ...]
+    tokens: int
