@@ -25,6 +25,8 @@ ALLOWED: dict[str, set[str]] = {
     "wasm/nn": {"wasm"},
     "wasm/nn/backend": {"wasm", "engine", "audio"},
     "wasm/nn/ggml": {"wasm", "engine", "text"},
+    "wasm/nn/language": {"wasm", "engine"},
+    "wasm/nn/sentences": {"wasm", "engine"},
     "wasm/nn/speech": {"wasm", "engine", "audio"},
     "appbuild": set(),
     "oci": set(),

@@ -21,7 +21,7 @@ def test_the_package_needs_only_pythons_own_modules() -> None:
     """It is compiled into the component; numpy alone would not even run there."""
     script = (
         "import sys; before = set(sys.modules)\n"
-        "from wherry.guest import client, config, fake, host, log, nn, openai, page, speech, subtitles, wsgi\n"
+        "from wherry.guest import chat, client, config, embeddings, fake, host, log, nn, openai, page, speech, subtitles, wsgi\n"
         "print('\\n'.join(sorted({name for name in sys.modules if name not in before})))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -29,7 +29,8 @@ def test_the_package_needs_only_pythons_own_modules() -> None:
     foreign = {name for name in loaded if name.split(".")[0] not in sys.stdlib_module_names and not name.startswith("wherry")}
     assert not foreign
     mine = {name for name in loaded if name.startswith("wherry") and not name.startswith("wherry.guest")}
-    assert mine == {"wherry", "wherry.engine", "wherry.engine.transcript", "wherry.engine.writers", "wherry.errors"}
+    data = {"conversation", "messages", "transcript", "writers"}
+    assert mine == {"wherry", "wherry.engine", "wherry.errors", *(f"wherry.engine.{name}" for name in data)}
 
 
 # -- speech

@@ -90,7 +90,13 @@ class Web:
 
 @contextmanager
 def serving(
-    component: Path, folder: Path, speech: Any = None, find_graph: Callable[[str], Any] | None = None, **options: Any
+    component: Path,
+    folder: Path,
+    speech: Any = None,
+    find_graph: Callable[[str], Any] | None = None,
+    languages: Any = None,
+    threads: int = ServerOptions.threads,
+    **options: Any,
 ) -> Iterator[Web]:
     log: list[str] = []
     done: list[Served] = []
@@ -98,8 +104,9 @@ def serving(
     def no_graph(name: str) -> Any:
         raise NotFoundError(f'graph "{name}": found no such name')
 
-    app = WebApp(component, AppOptions(**options), speech or Silence(), find_graph or no_graph, cache=CACHE, say=log.append)
-    server = Server(app, ServerOptions(port=0), folder, done.append)
+    given = AppOptions(**options)
+    app = WebApp(component, given, speech or Silence(), find_graph or no_graph, languages=languages, cache=CACHE, say=log.append)
+    server = Server(app, ServerOptions(port=0, threads=threads), folder, done.append)
     with server.running() as url:
         host, port = url.removeprefix("http://").split(":")
         yield Web(app, (host, int(port)), log, done)

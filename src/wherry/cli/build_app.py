@@ -1,12 +1,14 @@
 """A folder with a web app to an image's recipe: its models, its files, its component."""
 
+import glob
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 from wherry.appbuild.componentize import AppSource, build_component
-from wherry.engine.catalog import find_model
+from wherry.engine.catalog import find_model, model_kind
 from wherry.engine.convert import convert_whisper
 from wherry.errors import InputError
 from wherry.oci.context import Context, Ignore
@@ -21,6 +23,7 @@ _PORT = "8080:8080"
 # Besides what .dockerignore names: what tools keep beside an app.
 _NOT_THE_APPS = ("**/.*", "**/__pycache__", "**/node_modules", "build", "dist", "tests", "venv")
 _NOT_DATA = {"requirements.txt", "wherry.toml", "README.md", "Dockerfile"}
+_SPLIT = re.compile(r"(.+)-\d{5}-of-(\d{5})\.gguf")
 _MAX_BYTES = 64 << 20  # of an app's own files
 
 
@@ -83,8 +86,15 @@ def _named(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _model(stack: ExitStack, name: str, model: str, cache: Path, say: Callable[[str], None]) -> tuple[Step, str]:
-    """Its weights in eight bits: half the size, and the same words but for rare ones."""
+    """A language model and one of sentences as they are. One of speech in eight bits: half the size, and the same words but for
+    rare ones.
+    """
     found = find_model(model, cache, say=say)
+    kind = model_kind(found)
+    if kind != "speech":
+        entries = list(_as_it_is(_MODELS / name, found.weights, kind))
+        encoding = "GGML" if kind == "language" else "Autodetect"
+        return Step(f"the model {name}", _with_folders(entries)), f"{name}:{encoding}:AUTO:{entries[0].path}"
     temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wherry-")))
     weights = temporary / "model.safetensors"
     convert_whisper(found.weights, weights, "q8_0")
@@ -93,6 +103,20 @@ def _model(stack: ExitStack, name: str, model: str, cache: Path, say: Callable[[
     entries = [Entry(folder / part, temporary / part) for part in names]
     preload = f"{name}:Burn:AUTO:{':'.join(str(folder / part) for part in names)}"
     return Step(f"the model {name}", _with_folders(entries)), preload
+
+
+def _as_it_is(folder: PurePosixPath, weights: Path, kind: str) -> Iterator[Entry]:
+    """The files of a model, its weights first."""
+    if kind == "language":
+        piece = _SPLIT.fullmatch(weights.name)
+        files = sorted(weights.parent.glob(f"{glob.escape(piece[1])}-*-of-{piece[2]}.gguf")) if piece else [weights]
+        for file in files:
+            yield Entry(folder / (file.name if piece else "model.gguf"), file)
+        return
+    yield Entry(folder / "model.safetensors", weights)
+    for name in ("config.json", "tokenizer.json", "1_Pooling/config.json"):
+        if (weights.parent / name).is_file():
+            yield Entry(folder / name, weights.parent / name)
 
 
 def _with_folders(entries: Sequence[Entry]) -> tuple[Entry, ...]:

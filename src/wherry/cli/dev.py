@@ -39,7 +39,7 @@ def dev(
     """Run a web app as ordinary Python next to its models, and load it again when a file is saved.
 
     APP is a Python file, by default app.py; the WSGI app in it is called `app`, or whatever APP.py:NAME says. It imports
-    speech, settings and graphs from `wherry.guest`. This is the way to write an app, not to run one for others: nothing keeps
+    models, settings and graphs from `wherry.guest`. This is the way to write an app, not to run one for others: nothing keeps
     it in a sandbox. WHERRY_API_KEYS asks every client for one of its keys, WHERRY_ALLOW_ORIGINS lets pages of other sites ask.
 
     \b
@@ -68,7 +68,7 @@ def dev(
 
     options = read_options(os.environ, ServerOptions(address, port))
     metrics = Metrics()
-    engine = EngineHost(_models(models), device, require_gpu, _settings(settings), say, check, metrics.heard)
+    engine = EngineHost(_models(models), device, require_gpu, _settings(settings), say, check, metrics.heard, metrics.said)
     file, _, name = app.partition(":")
     web = ReloadingApp(Path(file), name or "app", say)
 

@@ -4,9 +4,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wherry.audio.decode import decode_audio
-from wherry.engine.catalog import default_cache, find_model
+from wherry.cli.dev_language import EngineChat, EngineEmbeddings
+from wherry.engine.catalog import ModelFiles, default_cache, find_model, model_kind
+from wherry.engine.conversation import Usage
+from wherry.engine.embedding import Embedder, load_embedder
+from wherry.engine.language import Language, load_language
 from wherry.engine.session import Whisper, load_whisper
 from wherry.engine.transcript import TranscribeOptions, TranscriptStream
 from wherry.errors import InputError, NotFoundError
@@ -15,6 +20,7 @@ from wherry.wasm.nn.backend import MAX_SECONDS, BurnSpeech
 from wherry.wasm.nn.graph import Tensor as GraphTensor
 from wherry.wasm.nn.speech import Heard, default_name, timed
 
+Said = Callable[[str, Usage, float, float], None]
 _KINDS = {"fp16": 0, "fp32": 1, "fp64": 2, "u8": 3, "i32": 4, "i64": 5}  # wasi-nn's numbers in the core ABI
 
 
@@ -23,7 +29,7 @@ class EngineHost:
     """models: the app's names -> what `find_model` takes; the first is the default. Each is loaded when it is first asked for.
 
     `check` is called now and then while a model computes: what it raises ends the work. `heard` is told of every transcript:
-    model, seconds of sound, seconds of work, tokens.
+    model, seconds of sound, seconds of work, tokens; `said` of every answer.
     """
 
     models: Mapping[str, str]
@@ -33,17 +39,37 @@ class EngineHost:
     say: Callable[[str], None]
     check: Callable[[], None] = lambda: None
     heard: Heard = lambda name, sound, seconds, tokens: None
-    _loaded: dict[str, Whisper] = field(default_factory=dict)
+    said: Said = lambda name, usage, first, seconds: None
+    _found: dict[str, tuple[str, ModelFiles]] = field(default_factory=dict)
+    _loaded: dict[str, Whisper | Language | Embedder] = field(default_factory=dict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
 
     def speech_models(self) -> Sequence[str]:
-        return list(self.models)
+        return self._named("speech")
 
     def open_speech(self, name: str) -> "EngineModel":
-        known = default_name(name, list(self.models))
-        if known not in self.models:
-            raise NotFoundError(f'model "{name}": found no such name, expected one of {", ".join(self.models)}')
-        return EngineModel(known, self._whisper(known), self.check, self.heard)
+        known = self._known(name, self.speech_models())
+        model = self._model(known)
+        assert isinstance(model, Whisper)
+        return EngineModel(known, model, self.check, self.heard)
+
+    def chat_models(self) -> Sequence[str]:
+        return self._named("language")
+
+    def open_chat(self, name: str) -> EngineChat:
+        known = self._known(name, self.chat_models())
+        model = self._model(known)
+        assert isinstance(model, Language)
+        return EngineChat(known, model, self.check, self.said)
+
+    def embedding_models(self) -> Sequence[str]:
+        return [*self._named("sentences"), *self._named("language")]
+
+    def open_embeddings(self, name: str) -> EngineEmbeddings:
+        known = self._known(name, self.embedding_models())
+        model = self._model(known)
+        assert isinstance(model, Language | Embedder)
+        return EngineEmbeddings(known, model, self.check)
 
     def load_graph(self, name: str) -> "EngineGraph":
         model = self.open_speech(name)
@@ -55,19 +81,36 @@ class EngineHost:
     def log(self, level: str, context: str, message: str) -> None:
         self.say(f"{level}: {context}: {message}")
 
-    def _whisper(self, name: str) -> Whisper:
+    def _known(self, name: str, names: Sequence[str]) -> str:
+        known = default_name(name, names)
+        if known not in names:
+            raise NotFoundError(f'model "{name}": found no such name, expected one of {", ".join(names) or "none"}')
+        return known
+
+    def _named(self, kind: str) -> list[str]:
+        with self._loading:
+            return [name for name in self.models if self._files(name)[0] == kind]
+
+    def _files(self, name: str) -> tuple[str, ModelFiles]:
+        """What a model is, and where; it is fetched unless it is there."""
+        if name not in self._found:
+            files = find_model(self.models[name], default_cache(), say=self.say)
+            self._found[name] = model_kind(files), files
+        return self._found[name]
+
+    def _model(self, name: str) -> Whisper | Language | Embedder:
         with self._loading:
             if name not in self._loaded:
-                files = find_model(self.models[name], default_cache(), say=self.say)
-                self._loaded[name] = load_whisper(
-                    files.weights,
-                    config=files.config,
-                    tokenizer=files.tokenizer,
-                    device=self.device,
-                    require_gpu=self.require_gpu,
-                    say=self.say,
-                )
+                self._loaded[name] = self._load(*self._files(name))
             return self._loaded[name]
+
+    def _load(self, kind: str, files: ModelFiles) -> Whisper | Language | Embedder:
+        place: dict[str, Any] = {"device": self.device, "require_gpu": self.require_gpu, "say": self.say}
+        if kind == "language":
+            return load_language(files.weights, **place)
+        if kind == "sentences":
+            return load_embedder(files.weights, tokenizer=files.tokenizer, **place)
+        return load_whisper(files.weights, config=files.config, tokenizer=files.tokenizer, **place)
 
 
 @dataclass(frozen=True)

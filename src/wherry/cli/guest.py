@@ -53,7 +53,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
     from wherry.oci.settings import PRELOAD_VARIABLE, RunSettings, split_preloads
     from wherry.wasm.module import is_component
     from wherry.wasm.nn.graph import Graph, SharedGraphs
-    from wherry.wasm.nn.preload import GuestPaths, parse_preloads
+    from wherry.wasm.nn.preload import GuestPaths, kind_of, parse_preloads
     from wherry.wasm.sockets import NetworkPolicy
 
     given = dict(_variable(text) for text in options.env)
@@ -110,7 +110,8 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
         if is_component(program.module):
             from wherry.cli.serve import serve
 
-            return serve(program.module, given_to_it, list(preloads), shared, cache, say)
+            kinds = {name: kind_of(preload) for name, preload in preloads.items()}
+            return serve(program.module, given_to_it, kinds, shared, cache, say)
         return _run(lambda: Guest(program.module, given_to_it, shared.find, load_graph=load_passed, cache=cache, say=say))
 
 

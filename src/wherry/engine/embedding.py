@@ -34,6 +34,24 @@ class Embedder:
     weights: bert.BertWeights[Any]
     turns: Turns
 
+    @property
+    def dimensions(self) -> int:
+        """Numbers of a vector."""
+        return self.dims.n_state
+
+    @property
+    def max_tokens(self) -> int:
+        """Of a text."""
+        return self.dims.n_ctx
+
+    @property
+    def n_vocab(self) -> int:
+        return self.dims.n_vocab
+
+    def text_tokens(self, text: str) -> list[int]:
+        """With those that the model wants before and after."""
+        return self.tokenizer.encode(text)
+
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text. Raises TooLargeError for more than the model can read."""
         found = [self.tokenizer.encode(text) for text in texts]

@@ -14,7 +14,7 @@ from wherry.engine.host_rows import HostRows
 from wherry.engine.language_network import LanguageNetwork
 from wherry.engine.memory import MemoryPlan, host_memory, plan_memory
 from wherry.engine.sampling import SamplingOptions
-from wherry.engine.scheduler import Scheduler
+from wherry.engine.scheduler import Scheduler, Stream
 from wherry.engine.session import open_device
 from wherry.errors import FormatError, InputError
 from wherry.models import gemma
@@ -23,7 +23,7 @@ from wherry.models.rotation import rotation_table
 from wherry.text.constraint import Constraint, Grammar, GrammarWords, grammar_words
 from wherry.text.language import Pieces, Vocabulary, gguf_vocabulary
 from wherry.text.published import published_template, published_vocabulary
-from wherry.text.templates import render_chat
+from wherry.text.templates import knows_tools, render_chat
 from wherry.weights import Checkpoint, open_checkpoint
 
 Floats = NDArray[np.float32]
@@ -64,8 +64,39 @@ class Language:
         """The vocabulary as grammars see it."""
         return grammar_words(self.vocabulary, self.model.dims.n_vocab)
 
-    def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
-        """A conversation ({"role", "content"}, first to last) -> the tokens before the answer.
+    @cached_property
+    def supports_tools(self) -> bool:
+        """Whether its template knows tools."""
+        return self.template is not None and knows_tools(self.template)
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers of a vector that `embed` gives."""
+        return self.model.dims.n_state
+
+    @property
+    def max_tokens(self) -> int:
+        """Of a text that `embed` reads."""
+        return self.context
+
+    @property
+    def n_vocab(self) -> int:
+        return len(self.vocabulary.pieces)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """What tokens say. Raises InputError for one that is none."""
+        if not all(0 <= token < self.n_vocab for token in tokens):
+            raise InputError(f"tokens: found unknown ones, expected them below {self.n_vocab}")
+        return self.vocabulary.decode(tokens)
+
+    def text_tokens(self, text: str) -> list[int]:
+        """As `text_prompt`."""
+        return self.text_prompt(text)
+
+    def prompt(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = (), begin: str = ""
+    ) -> list[int]:
+        """A conversation ({"role", "content"}, first to last) -> the tokens before the answer, which begins with `begin`.
 
         Raises InputError where the model has no chat template, or its template refuses the messages.
         """
@@ -76,8 +107,8 @@ class Language:
             )
         bos = self.vocabulary.names[self.vocabulary.bos] if self.vocabulary.bos is not None else ""
         eos = next((self.vocabulary.names[token] for token in sorted(self.vocabulary.ends)), "")
-        text = render_chat(self.template, messages, names={"bos_token": bos, "eos_token": eos})
-        return self.marked_prompt(text)
+        text = render_chat(self.template, messages, names={"bos_token": bos, "eos_token": eos}, tools=list(tools) or None)
+        return self.marked_prompt(text + begin)
 
     def marked_prompt(self, text: str) -> list[int]:
         """A text that names special tokens, as templates and guests write it -> its tokens, after the one that begins texts."""
@@ -104,28 +135,40 @@ class Language:
         latter half. Raises InputError for an empty prompt and for a grammar that is too much work, TooLargeError for a prompt
         that leaves no room in the context.
         """
-        options.check()
-        size = len(self.vocabulary.pieces)
-        if not all(0 <= token < size for token in prompt):
-            raise InputError("prompt: found unknown tokens")
-        if not all(0 <= token < size for token, _ in options.logit_bias):
-            raise InputError("logit_bias: found unknown tokens")
         pieces = Pieces(self.vocabulary)
-        most = most if shift else min(most, self.context - len(prompt))
-        stream = self.scheduler.submit(
-            prompt,
-            options,
-            most,
-            ends=self.vocabulary.ends,
-            biases=dict(options.logit_bias),
-            shift=shift,
-            guide=None if grammar is None else Constraint(self.words, grammar),
-        )
+        stream = self.submit(prompt, options, most, grammar, shift=shift)
         for made in stream:
             if made.token in self.vocabulary.ends:
                 yield Answer(made.token, pieces.end(), "stop", made.logprob)
             else:
                 yield Answer(made.token, pieces.add(made.token), "length" if made.last else "", made.logprob)
+
+    def submit(
+        self,
+        prompt: Sequence[int],
+        options: SamplingOptions,
+        most: int,
+        grammar: Grammar | None = None,
+        *,
+        shift: bool = False,
+        top: int = 0,
+    ) -> Stream:
+        """As `generate`, but the work begins now, and what comes are bare tokens, each with the `top` likeliest in its place."""
+        options.check()
+        if not all(0 <= token < self.n_vocab for token in prompt):
+            raise InputError("prompt: found unknown tokens")
+        if not all(0 <= token < self.n_vocab for token, _ in options.logit_bias):
+            raise InputError("logit_bias: found unknown tokens")
+        return self.scheduler.submit(
+            prompt,
+            options,
+            most if shift else min(most, self.context - len(prompt)),
+            ends=self.vocabulary.ends,
+            biases=dict(options.logit_bias),
+            shift=shift,
+            guide=None if grammar is None else Constraint(self.words, grammar),
+            top=top,
+        )
 
     def logits(self, tokens: Sequence[int]) -> Floats:
         """tokens (T,) -> logits after each (T, vocab), for comparison with a reference."""

@@ -63,6 +63,7 @@ class Made:
     token: int
     logprob: float
     last: bool = False  # because as many as were asked for are made, or the context is full
+    top: tuple[tuple[int, float], ...] = ()  # the likeliest in its place: token, log-probability
 
 
 @dataclass
@@ -86,6 +87,35 @@ class Stream:
     guide: Guide | None = None  # its tokens are drawn here, one step at a time
     draw: Draw = field(default_factory=Draw)
     guided: tuple[int, float] = (0, 0.0)  # its last token, and that one's log-probability
+    top: int = 0  # of the likeliest that are told with each token, which is made in a step of its own
+    likeliest: tuple[tuple[int, float], ...] = ()  # in the place of the last token
+    known: int | None = None  # tokens of the prompt that were not read, once it is known
+    ended: bool = False  # `take` gives no more
+    _failure: BaseException | None = None
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether the host wants the logits of each of its tokens."""
+        return self.guide is not None or self.top > 0
+
+    def take(self, seconds: float) -> list[Made]:
+        """What was made since the last time; for the first of it, this waits so long. Raises what the work raised."""
+        found: list[Made] = []
+        try:
+            while not self.ended and self._failure is None:
+                made = self.made.get(timeout=0 if found else seconds)
+                if made is None:
+                    self.ended = True
+                elif isinstance(made, BaseException):
+                    self._failure = made
+                else:
+                    found.append(made)
+        except queue.Empty:
+            pass
+        if self._failure is not None and not found:
+            self.ended, failure, self._failure = True, self._failure, None
+            raise failure
+        return found
 
     def __iter__(self) -> Iterator[Made]:
         try:
@@ -120,8 +150,10 @@ class Scheduler:
         biases: dict[int, float] | None = None,
         shift: bool = False,
         guide: Guide | None = None,
+        top: int = 0,
     ) -> Stream:
         """A text that begins with `prompt` and is to grow by `most` tokens, or until one of `ends` comes (which is handed out).
+        top: how many of the likeliest are told with each.
 
         Raises InputError for an empty prompt, TooLargeError for one that leaves no room in the context.
         """
@@ -132,7 +164,7 @@ class Scheduler:
                 f"prompt: found {len(prompt)} tokens, expected fewer than the context of {self.rows.context}",
                 hint="shorten the prompt, or load the model with a larger context",
             )
-        stream = Stream(list(prompt), options, biases or {}, most, ends, shift, guide=guide)
+        stream = Stream(list(prompt), options, biases or {}, most, ends, shift, guide=guide, top=top)
         stream.draw.mu = 2 * options.mirostat_tau
         if len(prompt) >= self.rows.context:
             stream.text = self._shifted(stream.text)
@@ -200,18 +232,18 @@ class Scheduler:
         growing = [stream for stream in self._streams.values() if stream.growing]
         if growing:
             fewest = min(stream.most - stream.drawn for stream in growing)
-            guided = [stream for stream in growing if stream.guide is not None]
-            times = 1 if reading is not None or guided else self.rows.at_once
+            looked_at = any(stream.looked_at for stream in growing)
+            times = 1 if reading is not None or looked_at else self.rows.at_once
             times = max(0, min(times, fewest if len(growing) == 1 else times, KEPT - max(s.drawn - s.told for s in growing)))
             if times:
                 self.rows.step(1 + max(stream.row for stream in growing), times)
             tokens, logprobs = self.rows.made()
             for stream in growing:
                 stream.drawn += times
-                if stream.guide is None:
+                if not stream.looked_at:
                     self._tell(stream, tokens[stream.row], logprobs[stream.row])
-                elif times and self._guide(stream, self.rows.last(stream.row)):
-                    self._tell_guided(stream)
+                elif times:
+                    self._look(stream, self.rows.last(stream.row), tokens[stream.row], logprobs[stream.row])
 
     def _admit(self) -> None:
         with self._lock:
@@ -242,6 +274,8 @@ class Scheduler:
             self.book.give(shared)
             return False
         stream.pages, stream.read = shared + more, len(shared) * PAGE
+        if stream.known is None:
+            stream.known = stream.read
         return True
 
     def _read(self, stream: Stream) -> None:
@@ -255,8 +289,19 @@ class Scheduler:
             self.rows.begin(stream.row, stream.text, stream.pages, stream.options, stream.biases, logits, stream.drawn)
             stream.drawn += 1
             stream.growing = True
-            if stream.guide is not None and self._guide(stream, self.rows.numpy(logits)[0]):
-                self._tell_guided(stream)
+            if stream.looked_at:
+                tokens, logprobs = self.rows.made()
+                self._look(stream, self.rows.numpy(logits)[0], tokens[stream.row], logprobs[stream.row])
+
+    def _look(
+        self, stream: Stream, logits: NDArray[np.float32], tokens: NDArray[np.int32], logprobs: NDArray[np.float32]
+    ) -> None:
+        """Hand out the token that was drawn last from `logits` (vocab,): with the likeliest, or as its guide wants it."""
+        stream.likeliest = _likeliest(logits, stream.top)
+        if stream.guide is None:
+            self._tell(stream, tokens, logprobs)
+        elif self._guide(stream, logits):
+            self._tell_guided(stream)
 
     def _guide(self, stream: Stream, logits: NDArray[np.float32]) -> bool:
         """Draw the last token again, of those that may be -> whether that was possible."""
@@ -267,8 +312,7 @@ class Scheduler:
             self._leave(stream, error)
             return False
         token = reference(allowed, stream.options, stream.draw, np.asarray(stream.text, np.int64), stream.biases)
-        top = float(logits.max())
-        stream.guided = token, float(logits[token]) - top - float(np.log(np.exp(logits - np.float32(top)).sum()))
+        stream.guided = token, float(logits[token]) - _log_sum(logits)
         self.rows.replace(stream.row, token)
         return True
 
@@ -292,7 +336,7 @@ class Scheduler:
             stream.text.append(token)
             full = len(stream.text) >= self.rows.context
             last = stream.told >= stream.most or (full and not stream.shift)
-            stream.made.put(Made(token, float(logprobs[place]), last))
+            stream.made.put(Made(token, float(logprobs[place]), last, stream.likeliest))
             if last or token in stream.ends:
                 self._leave(stream, None)
                 return
@@ -333,3 +377,19 @@ class Scheduler:
                 stream.made.put(error)
         for stream in waiting:
             stream.made.put(error)
+
+
+def _log_sum(logits: NDArray[np.float32]) -> float:
+    """What is taken off a logit to make a log-probability of it."""
+    top = logits.max()
+    return float(top) + float(np.log(np.exp(logits - top).sum()))
+
+
+def _likeliest(logits: NDArray[np.float32], count: int) -> tuple[tuple[int, float], ...]:
+    """logits (vocab,) -> the `count` highest, first to last, and their log-probabilities."""
+    if not count:
+        return ()
+    some = np.argpartition(-logits, min(count, len(logits)) - 1)[:count]
+    some = some[np.lexsort((some, -logits[some]))]
+    logprobs = logits[some] - np.float32(_log_sum(logits))
+    return tuple(zip(some.tolist(), logprobs.tolist(), strict=True))

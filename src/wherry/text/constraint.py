@@ -17,6 +17,7 @@ from wherry.text.language import Vocabulary
 
 _MAX_GRAMMAR = 1 << 18  # characters
 _MAX_DEPTH = 100  # of a schema's JSON
+_UNSPACED: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,16 @@ class Grammar:
     text: str  # llguidance's own form
 
 
-def json_schema(schema: Mapping[str, Any], field: str = "json_schema") -> Grammar:
-    """Any JSON object is {"type": "object"}. Raises InputError for a schema that says what cannot be kept."""
+def json_schema(schema: Mapping[str, Any], field: str = "json_schema", *, spaced: bool = True) -> Grammar:
+    """Any JSON object is {"type": "object"}. spaced: whether there may be white space wherever JSON lets it be, in which small
+    models lose themselves; else there is one space after each comma and colon.
+
+    Raises InputError for a schema that says what cannot be kept.
+    """
     if _depth(schema) > _MAX_DEPTH:
         raise InputError(f"{field}: found a schema more than {_MAX_DEPTH} deep, expected a shallower one")
     text = json.dumps(schema)
-    return _checked(field, text, lambda: LLMatcher.grammar_from_json_schema(text))
+    return _checked(field, text, lambda: LLMatcher.grammar_from_json_schema(text, None if spaced else _UNSPACED))
 
 
 def regular_expression(pattern: str, field: str = "regex") -> Grammar:

@@ -3,8 +3,9 @@
 import codecs
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -42,11 +43,13 @@ class Vocabulary:
     names: tuple[str, ...]
     bos: int | None  # put before a text that is no chat; None: none
     ends: frozenset[int]  # tokens that end an answer
+    _turn: Lock = field(default_factory=Lock, repr=False, compare=False)  # the library's switch is one for all threads
 
     def encode(self, text: str, *, special: bool = False) -> list[int]:
         """`special`: names of special tokens in the text mean these tokens. Never for a text from outside."""
-        self.tokenizer.encode_special_tokens = not special
-        return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False).ids]
+        with self._turn:
+            self.tokenizer.encode_special_tokens = not special
+            return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False).ids]
 
     def padded(self, size: int) -> "Vocabulary":
         """With tokens that say nothing up to `size`: tables of weights are often longer than the vocabulary."""

@@ -21,6 +21,7 @@ class Stops:
         self._strings = tuple(strings)
         self._held = ""
         self.found: str | None = None  # the string that ended the answer
+        self.rest = ""  # what came after it in the same piece
 
     def add(self, text: str) -> str:
         """The next piece -> what can be said of the answer by now. Nothing after `found`."""
@@ -29,8 +30,8 @@ class Stops:
         held = self._held + text
         ends = [(at + len(string), at, string) for string in self._strings if (at := held.find(string)) >= 0]
         if ends:
-            _, at, self.found = min(ends)  # the first that is whole; of two that end at one place, the longer
-            self._held = ""
+            end, at, self.found = min(ends)  # the first that is whole; of two that end at one place, the longer
+            self._held, self.rest = "", held[end:]
             return held[:at]
         most = max(map(len, self._strings), default=1) - 1
         begun = next((i for i in range(max(0, len(held) - most), len(held)) if self._begins(held[i:])), len(held))

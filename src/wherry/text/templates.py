@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from wherry.errors import FormatError, InputError
@@ -30,7 +32,7 @@ def render_chat(
     """
     if len(template) > _MAX_TEMPLATE:
         raise FormatError(f"chat template: found {len(template)} characters, expected at most {_MAX_TEMPLATE}")
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+    environment = _environment()
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _refuse
     environment.globals["strftime_now"] = (now or datetime.now().astimezone()).strftime
@@ -48,9 +50,40 @@ def render_chat(
     return "".join(pieces)
 
 
+def knows_tools(template: str) -> bool:
+    """Whether a template has a use for tools. What is no template has none."""
+    try:
+        return any(kind == "name" and word == "tools" for _, kind, word in _environment().lex(template[:_MAX_TEMPLATE]))
+    except TemplateError:
+        return False
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation]
+    )
+
+
+class _Generation(Extension):
+    """{% generation %}…{% endgeneration %}, by which training finds the assistant's words: here they are words as all others."""
+
+    tags = {"generation"}  # noqa: RUF012 (as the class above has it)
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
 def _refuse(message: str) -> NoReturn:
     raise InputError(f"messages: the model's chat template refuses them: {message}")
 
 
-def _to_json(value: object, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _to_json(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """The filter's parameters are those that templates give."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)

@@ -13,7 +13,7 @@ from flask import Flask
 from flask import request as flask_request
 
 from wherry.errors import WherryError
-from wherry.guest import config, nn, speech
+from wherry.guest import chat, config, embeddings, nn, speech
 from wherry.guest.speech import Options
 
 flask_app = Flask("inside")
@@ -258,3 +258,84 @@ def do_hoard(environ, start_response):
 
 def do_exit(environ, start_response):
     os._exit(3)
+
+
+def do_chat(environ, start_response):
+    """Streams of one conversation, each with its options, read in turn while all of them run."""
+    asked = json.load(environ["wsgi.input"])
+    model = chat.open(asked.get("model", "default"))
+    each = asked["options"]
+    if "prompt" in asked:
+        streams = [model.stream_text(asked["prompt"], chat.Options(**options)) for options in each]
+    else:
+        streams = [model.stream(asked["messages"], chat.Options(**options), asked.get("tools", ())) for options in each]
+    found = [{"text": "", "tokens": [], "calls": [], "pieces": 0} for _ in streams]
+    running = list(zip(streams, found, strict=True))
+    while running:
+        for stream, answer in list(running):
+            piece = next(stream, None)
+            if piece is None:
+                running.remove((stream, answer))
+                continue
+            answer["pieces"] += 1
+            answer["text"] += piece.text
+            answer["finish"] = piece.finish
+            answer["calls"] += [[call.name, call.arguments] for call in piece.tool_calls]
+            answer["tokens"] += [[t.id, t.text, t.logprob, [[x.id, x.logprob] for x in t.top]] for t in piece.tokens]
+    for stream, answer in zip(streams, found, strict=True):
+        stream.close()
+        usage = stream.usage
+        answer |= {"seed": stream.seed, "usage": [usage.prompt, usage.completion]}
+    about = [model.name, model.device, model.context, model.chats, model.supports_tools, model.count("a ferry")]
+    return {"answers": found, "model": about, "names": list(chat.names()), "text": model.text(model.tokens("größe 词"))}
+
+
+def do_talk(environ, start_response):
+    """A stream that is read by nobody but the client, who may leave."""
+    start_response("200 OK", [("Content-Type", "text/event-stream")])
+    with chat.open().stream_text("Once upon a time", chat.Options(max_tokens=4000, temperature=1.0, seed=1)) as stream:
+        for piece in stream:
+            yield b"data: " + json.dumps(piece.text).encode() + b"\n\n"
+
+
+def do_embed(environ, start_response):
+    asked = json.load(environ["wsgi.input"])
+    model = embeddings.open(asked.get("model", "default"))
+    found = model.embed(asked["texts"])
+    about = [model.name, model.device, model.dimensions, model.max_tokens]
+    return {
+        "names": list(embeddings.names()),
+        "model": about,
+        "vectors": [v.numbers for v in found],
+        "tokens": [v.tokens for v in found],
+    }
+
+
+def do_mistakes(environ, start_response):
+    """What each wrong question is told."""
+    said = [{"role": "user", "content": "x"}]
+    model = chat.open()
+    found = {}
+    for name, call in {
+        "model": lambda: chat.open("none"),
+        "embeddings": lambda: embeddings.open("none"),
+        "messages": lambda: model.answer([]),
+        "content": lambda: model.answer([*said, {"role": "user", "content": 3}]),
+        "surrogate": lambda: model.answer([{"role": "user", "content": "\ud800"}]),
+        "prompt": lambda: model.complete("\ud800"),
+        "tokens": lambda: model.complete([1 << 40]),
+        "unknown": lambda: model.complete([1 << 30]),
+        "options": lambda: model.answer(said, chat.Options(max_tokens=-1)),
+        "temperature": lambda: model.answer(said, chat.Options(temperature="hot")),
+        "top_p": lambda: model.answer(said, chat.Options(top_p=2.0)),
+        "schema": lambda: model.answer(said, chat.Options(json_schema={"type": 3})),
+        "tool": lambda: model.answer(said, tools=[{"type": "function", "function": {"name": "a b"}}]),
+        "choice": lambda: model.answer(said, chat.Options(tool_name="f")),
+        "long": lambda: model.complete("word " * 5000),
+        "empty": lambda: embeddings.open().embed(["a", ""]),
+    }.items():
+        try:
+            call()
+        except WherryError as error:
+            found[name] = [type(error).__name__, str(error)]
+    return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -11,6 +12,19 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # any other is "other": clients choose no names here
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _FACTORS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class Usage(Protocol):
+    """Tokens of an answer; cached: of the prompt, those that were not read again."""
+
+    @property
+    def prompt(self) -> int: ...
+
+    @property
+    def completion(self) -> int: ...
+
+    @property
+    def cached(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -41,8 +55,14 @@ class Metrics:
         graph = "wherry_graph_"
         self._heard = Counter(f"{graph}transcripts", "Recordings written down", ["graph"], registry=r)
         self._sound = Counter(f"{graph}audio_seconds", "Their sound", ["graph"], registry=r)
-        self._work = Counter(f"{graph}compute_seconds", "What they took, turns that others had included", ["graph"], registry=r)
-        self._tokens = Counter(f"{graph}tokens", "Tokens of their text", ["graph"], registry=r)
+        self._work = Counter(f"{graph}compute_seconds", "What all took, turns that others had included", ["graph"], registry=r)
+        self._tokens = Counter(f"{graph}tokens", "Tokens of transcripts and answers", ["graph"], registry=r)
+        self._answers = Counter(f"{graph}answers", "Texts that a language model made", ["graph"], registry=r)
+        self._prompts = Counter(f"{graph}prompt_tokens", "Tokens of their prompts", ["graph"], registry=r)
+        self._cached = Counter(f"{graph}cached_tokens", "Of them, those known from other texts", ["graph"], registry=r)
+        self._first = Histogram(
+            f"{graph}first_piece_seconds", "From an answer's begin to its first piece", ["graph"], buckets=_SECONDS, registry=r
+        )
         self._factor = Histogram(
             f"{graph}real_time_factor", "Seconds taken for a second of sound", ["graph"], buckets=_FACTORS, registry=r
         )
@@ -72,6 +92,15 @@ class Metrics:
         self._tokens.labels(graph).inc(tokens)
         if sound > 0:
             self._factor.labels(graph).observe(seconds / sound)
+
+    def said(self, graph: str, usage: Usage, first: float, seconds: float) -> None:
+        """A language model made an answer in `seconds`, its first piece after `first`."""
+        self._answers.labels(graph).inc()
+        self._prompts.labels(graph).inc(usage.prompt)
+        self._cached.labels(graph).inc(usage.cached)
+        self._tokens.labels(graph).inc(usage.completion)
+        self._work.labels(graph).inc(seconds)
+        self._first.labels(graph).observe(first)
 
     def watch_memory(self, bytes_in_use: Callable[[], Mapping[str, int]]) -> None:
         """By graph: those that are loaded now."""

@@ -1,4 +1,4 @@
-"""Preloaded graphs to the engine: the conventions of WasmEdge's Burn and Whisper plugins; those of GGML are `ggml.py`."""
+"""Preloaded graphs to the engine: the conventions of WasmEdge's Burn and Whisper plugins; `ggml.py` has those of GGML."""
 
 import io
 import tempfile
@@ -11,13 +11,15 @@ import numpy as np
 
 from wherry.audio.decode import decode_audio
 from wherry.audio.log_mel import SAMPLE_RATE
+from wherry.engine.embedding import load_embedder
 from wherry.engine.language import load_language
 from wherry.engine.session import Whisper, load_whisper
 from wherry.engine.transcript import TranscribeOptions
 from wherry.errors import FormatError, InputError, ModelNotFoundError, NotFoundError, TooLargeError, UnsupportedError
 from wherry.wasm.nn.ggml import GgmlText, config_object, context_of
 from wherry.wasm.nn.graph import Graph, Tensor
-from wherry.wasm.nn.preload import ENCODINGS, TARGETS, Preload, Resolve
+from wherry.wasm.nn.preload import ENCODINGS, TARGETS, Preload, Resolve, kind_of
+from wherry.wasm.nn.sentences import Sentences
 from wherry.wasm.stop import Check
 
 Say = Callable[[str], None]
@@ -93,11 +95,15 @@ def load_graph(preloads: Mapping[str, Preload], name: str, resolve: Resolve, dev
         weights, config, tokenizer = preload.found or (files[0], None, files[1] if len(files) > 1 else None)
         whisper = load_whisper(weights, config=config, tokenizer=tokenizer, device=place, require_gpu=require_gpu, say=say)
         return WhisperSpeech(whisper, say)
-    if preload.encoding == "ggml":
+    kind = kind_of(preload)
+    if kind in ("language", "sentences"):
         file = preload.found[0] if preload.found else resolve(preload.paths[0])
-        return GgmlText(load_language(file, device=place, require_gpu=require_gpu, say=say), say)
+        if kind == "language":
+            return GgmlText(load_language(file, device=place, require_gpu=require_gpu, say=say), say)
+        return Sentences(load_embedder(file, device=place, require_gpu=require_gpu, say=say))
     raise FormatError(
-        f'preload "{name}": found encoding {preload.encoding}, expected burn, whisper or ggml: Wherry has no engine for it'
+        f'preload "{name}": found encoding {preload.encoding}, expected burn, whisper, ggml or autodetect: Wherry has no engine '
+        "for it"
     )
 
 

@@ -37,6 +37,16 @@ class Preload:
     found: tuple[Path, Path | None, Path | None] | None = None
 
 
+def kind_of(preload: Preload) -> str:
+    """speech, language or sentences: what a graph is for, before it is loaded. Empty where Wherry has no engine for it."""
+    if preload.encoding in ("burn", "whisper"):
+        return "speech"
+    if preload.encoding == "autodetect":
+        name = preload.found[0].name if preload.found else preload.paths[0] if preload.paths else ""
+        return "language" if name.endswith(".gguf") else "sentences"
+    return "language" if preload.encoding == "ggml" else ""
+
+
 def parse_preload(text: str) -> Preload:
     """Raises InputError naming the part that is wrong."""
     parts = text.split(":")
@@ -44,7 +54,7 @@ def parse_preload(text: str) -> Preload:
         raise InputError(f'preload: found "{text}", expected NAME:ENCODING:TARGET:PATH[:PATH…]')
     name, encoding, target = parts[0], parts[1].lower(), parts[2].lower()
     if encoding not in ENCODINGS:
-        raise InputError(f'preload "{name}": encoding: found "{parts[1]}", expected Burn, Whisper or GGML')
+        raise InputError(f'preload "{name}": encoding: found "{parts[1]}", expected Burn, Whisper, GGML or Autodetect')
     if target not in TARGETS:
         raise InputError(f'preload "{name}": target: found "{parts[2]}", expected CPU, GPU or AUTO')
     rest = tuple(parts[3:])

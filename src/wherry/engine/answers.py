@@ -1,0 +1,232 @@
+"""Answers of a language model as apps ask for them: conversations with tools, texts that go on; pieces as they are made."""
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wherry.engine.conversation import AnswerOptions, Likely, Piece, Token, ToolCall, Usage
+from wherry.engine.language import Language
+from wherry.engine.messages import check_messages, check_tools
+from wherry.engine.sampling import SamplingOptions
+from wherry.engine.scheduler import Made, Stream
+from wherry.errors import InputError, PromptTooLongError
+from wherry.text.constraint import Grammar, gbnf, json_schema, regular_expression
+from wherry.text.language import Pieces
+from wherry.text.stops import Stops
+from wherry.text.tools import MARKS, CallReader, call_schema, told_of_tools, tool_style
+
+Check = Callable[[], None]
+Told = Callable[[Usage, float, float], None]  # the usage of an answer, seconds to its first piece, seconds to its end
+_WAIT_SECONDS = 0.1  # between two looks at whether anybody still waits
+_MOST_TOP = 20
+_ENDLESS = 1 << 30  # tokens, where a context that is full is no end
+
+
+def chat(
+    language: Language,
+    messages: object,
+    tools: object,
+    options: AnswerOptions,
+    told: Told = lambda usage, first, seconds: None,
+) -> "AnswerStream":
+    """The answer to a conversation, which is computed from now on. messages, tools: as `engine/messages.py` checks them.
+
+    With a tool_choice that requires a call the answer is one; else calls are found in what the model says, if json_schema,
+    regex and gbnf say nothing else. Raises InputError naming the field, PromptTooLongError.
+    """
+    said, known = check_messages(messages), check_tools(tools)
+    named, choice = options.tool_name, options.tool_choice
+    if choice not in ("auto", "none", "required"):
+        raise InputError(f'tool_choice: found "{choice}", expected auto, none or required')
+    if named is None and choice == "none":
+        known = []
+    template, begin, grammar = language.template or "", "", _grammar(options)
+    reader = None
+    if named is not None or choice == "required":
+        if grammar is not None:
+            raise InputError("tool_choice: found a call required beside a form of the answer, expected one of them")
+        style = tool_style(template)
+        begin = style.begin
+        grammar = json_schema(call_schema(style, known, named, parallel=options.parallel_tool_calls), "tools", spaced=False)
+        reader = CallReader([tool["function"]["name"] for tool in known], expected=True)
+    elif known and grammar is None:
+        reader = CallReader([tool["function"]["name"] for tool in known])
+    given, of_template = told_of_tools(template, said, known)
+    prompt = language.prompt(given, of_template, begin)
+    return _begin(language, "messages", prompt, options, grammar, reader, told)
+
+
+def complete(
+    language: Language,
+    prompt: str | Sequence[int],
+    options: AnswerOptions,
+    told: Told = lambda usage, first, seconds: None,
+) -> "AnswerStream":
+    """What comes after a text, in which nothing is special, or after tokens; computed from now on. Raises as `chat`."""
+    tokens = language.text_prompt(prompt) if isinstance(prompt, str) else list(prompt)
+    return _begin(language, "prompt", tokens, options, _grammar(options), None, told)
+
+
+def _begin(
+    language: Language,
+    place: str,
+    prompt: Sequence[int],
+    options: AnswerOptions,
+    grammar: Grammar | None,
+    reader: CallReader | None,
+    told: Told,
+) -> "AnswerStream":
+    room = language.context - len(prompt)
+    if room < 1 and not options.shift:
+        raise PromptTooLongError(
+            f"{place}: found {len(prompt)} tokens, expected fewer than the context of {language.context}",
+            hint="shorten it, or load the model with a larger context",
+        )
+    most = options.max_tokens if options.max_tokens is not None else (_ENDLESS if options.shift else room)
+    top = options.top_logprobs
+    if most < 0:
+        raise InputError(f"max_tokens: found {most}, expected at least 0")
+    if top is not None and not 0 <= top <= _MOST_TOP:
+        raise InputError(f"top_logprobs: found {top}, expected 0 to {_MOST_TOP}")
+    sampling = SamplingOptions(
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        min_p=options.min_p,
+        repeat_penalty=options.repeat_penalty,
+        seed=secrets.randbits(63) if options.seed is None else options.seed,
+        typical_p=options.typical_p,
+        presence_penalty=options.presence_penalty,
+        frequency_penalty=options.frequency_penalty,
+        penalty_last=options.penalty_last,
+        logit_bias=tuple(options.logit_bias.items()),
+    )
+    stops = Stops(options.stop)
+    stream = language.submit(prompt, sampling, most, grammar, shift=options.shift, top=top or 0)
+    return AnswerStream(language, stream, sampling.seed, len(prompt), stops, reader, top is not None, told)
+
+
+def _grammar(options: AnswerOptions) -> Grammar | None:
+    given = [name for name in ("json_schema", "regex", "gbnf") if getattr(options, name) is not None]
+    if len(given) > 1:
+        raise InputError(f"found {' and '.join(given)}, expected one of them")
+    if options.json_schema is not None:
+        if not isinstance(options.json_schema, Mapping):
+            raise InputError(f"json_schema: found {type(options.json_schema).__name__}, expected an object")
+        return json_schema(options.json_schema, spaced=False)
+    if options.regex is not None:
+        return regular_expression(options.regex)
+    return None if options.gbnf is None else gbnf(options.gbnf)
+
+
+@dataclass
+class AnswerStream:
+    """An answer in the making. Whoever lets it go must close it, or it is computed to its end."""
+
+    language: Language  # held, or it could be let go meanwhile
+    stream: Stream
+    seed: int
+    asked: int  # tokens of the prompt
+    stops: Stops
+    reader: CallReader | None  # of tools, if there are any
+    tells: bool  # whether tokens are told
+    told: Told
+    made: int = 0  # tokens taken
+    finish: str = ""
+    began: float = field(default_factory=time.perf_counter)
+    first: float = 0.0  # seconds to the first piece
+    _pieces: Pieces = field(init=False)
+    _length: int = 0  # characters so far
+    _released: int = 0  # of them, those that are no beginning of a stop string
+    _tokens: deque[tuple[int, Token]] = field(default_factory=deque)  # not yet told, and where each one's text begins
+    _closed: bool = False
+
+    def __post_init__(self) -> None:
+        self._pieces = Pieces(self.language.vocabulary)
+
+    def next(self, check: Check = lambda: None) -> Piece | None:
+        """What is new; waits for it. None after the piece that has a finish. What `check` raises meanwhile ends the work."""
+        if self.finish or self._closed:
+            return None
+        try:
+            while True:
+                check()
+                made = self.stream.take(_WAIT_SECONDS)
+                if made or self.stream.ended:
+                    piece = self._piece(made)
+                    if piece.text or piece.tokens or piece.tool_calls or piece.finish:
+                        return piece
+        except BaseException:
+            self.close()
+            raise
+
+    def usage(self) -> Usage:
+        return Usage(self.asked, self.made, min(self.stream.known or 0, self.asked))
+
+    def close(self) -> None:
+        """End the work."""
+        self._closed = self.stream.cancelled = True
+
+    def _piece(self, made: Sequence[Made]) -> Piece:
+        if not self.first:
+            self.first = time.perf_counter() - self.began
+        text, finish = "", ""
+        for each in made:
+            text += self._add(each)
+            if self.stops.found is not None or each.token in self.language.vocabulary.ends:
+                finish = "stop"
+            elif each.last:
+                finish = "length"
+            if finish:
+                break
+        if not finish and self.stream.ended:
+            finish = "length"  # nothing was to be made
+        if finish and self.stops.found is None:
+            last = self._pieces.end()
+            self._length += len(last)
+            text += self.stops.add(last)
+            text += self.stops.end()
+        self._released += len(text)
+        tokens = []
+        while self._tokens and (self._tokens[0][0] < self._released or (finish and self.stops.found is None)):
+            tokens.append(self._tokens.popleft()[1])
+        calls: tuple[ToolCall, ...] = ()
+        if self.reader is not None:
+            text, calls = self._without_calls(text, finish)
+            if calls_so_far := bool(self.reader.calls):
+                finish = "tool_calls" if finish == "stop" and calls_so_far else finish
+        if finish:
+            self._end(finish)
+        return Piece(text, tuple(tokens), calls, finish)
+
+    def _add(self, made: Made) -> str:
+        """One token more -> the text that can be told by now."""
+        vocabulary = self.language.vocabulary
+        if made.token in vocabulary.ends:
+            return ""
+        self.made += 1
+        name = vocabulary.names[made.token]
+        if self.reader is not None and not vocabulary.pieces[made.token] and name in MARKS:
+            text = name
+        else:
+            text = self._pieces.add(made.token)
+        if self.tells:
+            top = tuple(Likely(token, vocabulary.pieces[token], logprob) for token, logprob in made.top)
+            self._tokens.append((self._length, Token(made.token, vocabulary.pieces[made.token], made.logprob, top)))
+        self._length += len(text)
+        return self.stops.add(text)
+
+    def _without_calls(self, text: str, finish: str) -> tuple[str, tuple[ToolCall, ...]]:
+        assert self.reader is not None
+        before = len(self.reader.calls)
+        text = self.reader.add(text)
+        if finish:
+            text += self.reader.end()
+        return text, tuple(ToolCall(name, arguments) for name, arguments in self.reader.calls[before:])
+
+    def _end(self, finish: str) -> None:
+        self.finish = finish
+        self.close()
+        self.told(self.usage(), self.first, time.perf_counter() - self.began)
