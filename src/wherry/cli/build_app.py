@@ -24,6 +24,11 @@ _PORT = "8080:8080"
 _NOT_THE_APPS = ("**/.*", "**/__pycache__", "**/node_modules", "build", "dist", "tests", "venv")
 _NOT_DATA = {"requirements.txt", "wherry.toml", "README.md", "Dockerfile"}
 _SPLIT = re.compile(r"(.+)-\d{5}-of-(\d{5})\.gguf")
+_BESIDE_SENTENCES = ("config.json", "tokenizer.json", "1_Pooling/config.json")
+_BESIDE_LANGUAGE = (
+    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+    "chat_template.jinja", "model.safetensors.index.json", "model-*-of-*.safetensors",
+)  # fmt: skip
 _MAX_BYTES = 64 << 20  # of an app's own files
 
 
@@ -107,16 +112,22 @@ def _model(stack: ExitStack, name: str, model: str, cache: Path, say: Callable[[
 
 def _as_it_is(folder: PurePosixPath, weights: Path, kind: str) -> Iterator[Entry]:
     """The files of a model, its weights first."""
-    if kind == "language":
+    if weights.suffix == ".gguf" or _begins(weights, b"GGUF"):
         piece = _SPLIT.fullmatch(weights.name)
         files = sorted(weights.parent.glob(f"{glob.escape(piece[1])}-*-of-{piece[2]}.gguf")) if piece else [weights]
         for file in files:
             yield Entry(folder / (file.name if piece else "model.gguf"), file)
         return
-    yield Entry(folder / "model.safetensors", weights)
-    for name in ("config.json", "tokenizer.json", "1_Pooling/config.json"):
-        if (weights.parent / name).is_file():
-            yield Entry(folder / name, weights.parent / name)
+    yield Entry(folder / weights.name, weights)
+    for name in _BESIDE_SENTENCES if kind == "sentences" else _BESIDE_LANGUAGE:
+        for file in sorted(weights.parent.glob(name)):
+            if file != weights:
+                yield Entry(folder / file.relative_to(weights.parent), file)
+
+
+def _begins(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
 
 
 def _with_folders(entries: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -153,6 +153,7 @@ _WEIGHTS = (
     "pytorch_model.bin",
     "ggml-model.bin",
 )
+_FAMILIES = ("llama", "mistral", "qwen", "gemma", "phi", "smollm")  # of language models, as their config.json has them
 _BESIDE = ("config.json", "tokenizer.json")  # what a model of a package needs of its folder
 
 
@@ -183,9 +184,10 @@ def model_kind(files: ModelFiles) -> str:
         if file.read(4) == b"GGUF":
             return "language"
     config = files.config or files.weights.with_name("config.json")
-    if config.is_file() and read_json(config).get("model_type") == "bert":
+    kind = str(read_json(config).get("model_type", "")) if config.is_file() else ""
+    if kind == "bert":
         return "sentences"
-    return "speech"
+    return "language" if kind.startswith(_FAMILIES) else "speech"
 
 
 def pull(name: str, cache: Path, *, say: Say = lambda line: None) -> Path:

@@ -260,22 +260,44 @@ def _token(token: Any) -> Token:
     return Token(token.id, token.data.encode("latin-1"), token.logprob, top)
 
 
+_REAL = ("temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty")
+_WHOLE = {"max_tokens": 32, "top_k": 32, "penalty_last": 32, "seed": 64, "top_logprobs": 32}  # bits
+
+
 def _options(options: AnswerOptions) -> Any:
-    """In the contract's order, which is the class's."""
+    """In the contract's order, which is the class's. Every value is of the contract's type, or the compiler's code would trap."""
     values = {field.name: getattr(options, field.name) for field in fields(options)}
+    for name in _REAL:
+        values[name] = _real(name, values[name])
+    for name, bits in _WHOLE.items():
+        if values[name] is not None:
+            values[name] = _whole(name, values[name], bits)
     try:
-        values["stop"] = [_text("stop", str(text)) for text in options.stop]
-        values["logit_bias"] = [(int(token), float(bias)) for token, bias in options.logit_bias.items()]
-        if options.json_schema is not None:
-            values["json_schema"] = _json("json_schema", options.json_schema)
-        for name in ("max_tokens", "top_k", "penalty_last", "seed", "top_logprobs"):
-            if values[name] is not None and not 0 <= values[name] < (1 << 64 if name == "seed" else 1 << 32):
-                raise errors.InputError(f"{name}: found {values[name]}, expected at least 0")
-        for token, _ in values["logit_bias"]:
-            _numbers("logit_bias", [token])
-        return language.Options(**values)
-    except (TypeError, ValueError, AttributeError) as error:
+        values["stop"] = [_text("stop", text) for text in options.stop]
+        biases = options.logit_bias.items()
+    except (TypeError, AttributeError) as error:
         raise errors.InputError(f"options: found a value that cannot be ({error})") from error
+    values["logit_bias"] = [(_whole("logit_bias", token, 32), _real("logit_bias", bias)) for token, bias in biases]
+    if options.json_schema is not None:
+        values["json_schema"] = _json("json_schema", options.json_schema)
+    for name in ("regex", "gbnf", "tool_choice", "tool_name"):
+        if values[name] is not None:
+            values[name] = _text(name, values[name])
+    for name in ("parallel_tool_calls", "shift"):
+        values[name] = bool(values[name])
+    return language.Options(**values)
+
+
+def _real(place: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise errors.InputError(f"{place}: found {value!r}, expected a number")
+    return float(value)
+
+
+def _whole(place: str, value: Any, bits: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << bits:
+        raise errors.InputError(f"{place}: found {value!r}, expected a whole number from 0 to 2^{bits} - 1")
+    return value
 
 
 def _json(place: str, value: Any) -> str:
@@ -291,7 +313,9 @@ def _prompt(place: str, prompt: str | Sequence[int]) -> Any:
     )
 
 
-def _text(place: str, text: str) -> str:
+def _text(place: str, text: Any) -> str:
+    if not isinstance(text, str):
+        raise errors.InputError(f"{place}: found {text!r}, expected a text")
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -300,10 +324,7 @@ def _text(place: str, text: str) -> str:
 
 
 def _numbers(place: str, tokens: Sequence[int]) -> list[int]:
-    found = list(tokens)
-    if not all(type(token) is int and 0 <= token < 1 << 32 for token in found):
-        raise errors.InputError(f"{place}: found what is no token, expected numbers of tokens")
-    return found
+    return [_whole(place, token, 32) for token in tokens]
 
 
 @dataclass(frozen=True)

@@ -332,7 +332,7 @@ def do_mistakes(environ, start_response):
         "tool": lambda: model.answer(said, tools=[{"type": "function", "function": {"name": "a b"}}]),
         "choice": lambda: model.answer(said, chat.Options(tool_name="f")),
         "long": lambda: model.complete("word " * 5000),
-        "empty": lambda: embeddings.open().embed(["a", ""]),
+        "empty": lambda: embeddings.open("small").embed(["a", ""]),
     }.items():
         try:
             call()
