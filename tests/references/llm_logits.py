@@ -31,7 +31,8 @@ def apart(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
     return weight.reshape(heads, -1, 2, weight.shape[1]).swapaxes(1, 2).reshape(weight.shape)
 
 
-def main(target: Path, file: Path) -> None:
+def model_of(file: Path) -> Any:
+    """Transformers' model of the weights that a GGUF file means, in float32."""
     reader = GGUFReader(file)
 
     def number(key: str) -> Any:
@@ -54,6 +55,11 @@ def main(target: Path, file: Path) -> None:
     model = transformers.LlamaForCausalLM(config).eval()
     missing = model.load_state_dict(state, strict=False)
     assert missing.missing_keys in ([], ["lm_head.weight"]) and not missing.unexpected_keys, missing
+    return model
+
+
+def main(target: Path, file: Path) -> None:
+    model = model_of(file)
     found: dict[str, Any] = {}
     for name, prompt in PROMPTS.items():
         with torch.inference_mode():
