@@ -1,6 +1,7 @@
 """`wherry new` and `wherry dev`: a new app's own tests pass, it answers over HTTP, and a saved file is loaded again."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -14,12 +15,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.conftest import SAMPLE
+from tests.conftest import ROOT, SAMPLE
 from wherry.cli.dev_app import ReloadingApp
 from wherry.cli.dev_host import EngineHost
 from wherry.cli.main import cli
 from wherry.errors import InputError, NotFoundError
-from wherry.guest import host, nn, speech
+from wherry.guest import chat, embeddings, host, nn, speech
 from wherry.guest.client import Client, multipart
 from wherry.guest.tensor import Tensor
 
@@ -222,3 +223,34 @@ def test_the_engine_serves_graphs(engine: EngineHost) -> None:
         assert found["0"].text() == ""
         with pytest.raises(InputError, match='input "sound"'):
             graph.compute({"sound": Tensor.from_numbers([0.0])})
+
+
+def test_the_engine_serves_language_models_and_those_of_sentences() -> None:
+    """Each kind of call finds its own models, whatever their order."""
+    said: list[tuple[str, int]] = []
+    models = {"tiny": "whisper-tiny.en", "small": "smollm2-135m-instruct", "vectors": "all-minilm-l6-v2"}
+    engine = EngineHost(
+        models, "cpu", False, {}, lambda line: None, said=lambda name, usage, *times: said.append((name, usage.completion))
+    )
+    with host.use(engine):
+        assert (speech.names(), chat.names(), embeddings.names()) == (["tiny"], ["small"], ["vectors", "small"])
+        model = chat.open()
+        assert (model.name, model.chats, model.supports_tools, model.context) == ("small", True, False, 4096)
+        answer = model.answer(
+            [{"role": "user", "content": "What is the capital of France?"}], chat.Options(temperature=0, max_tokens=9)
+        )
+        assert answer.text == "The capital of France is Paris." and answer.finish == "stop"
+        assert said == [("small", answer.usage.completion)]
+        first, second, other = embeddings.open().embed(["a ferry", "a boat", "income tax"])
+        near, far = (sum(x * y for x, y in zip(first.numbers, each.numbers, strict=True)) for each in (second, other))
+        assert near > far + 0.2
+        found = json.loads(nn.load_by_name("vectors").compute({"0": Tensor.from_text("a ferry")})["0"].text())
+        assert found["embedding"] == pytest.approx(first.numbers, abs=1e-5)
+        assistant = Client(ReloadingApp(ROOT / "examples/voice/app.py", "app", lambda line: None))
+        heard, _, reply = assistant.request("POST", "/", body=SAMPLE.read_bytes()).text.partition("\n")
+        assert heard.startswith("> A ferry is a light boat") and len(reply) > 20
+        assert assistant.request("POST", "/", body=b"no recording").status == 400
+        with pytest.raises(NotFoundError, match='model "tiny"'):
+            chat.open("tiny")
+        with pytest.raises(InputError, match="tool_choice: found a call required beside a form"):
+            model.answer([{"role": "user", "content": "x"}], chat.Options(tool_choice="required", regex="a"))

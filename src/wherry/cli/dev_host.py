@@ -17,7 +17,10 @@ from wherry.engine.transcript import TranscribeOptions, TranscriptStream
 from wherry.errors import InputError, NotFoundError
 from wherry.guest.tensor import Tensor
 from wherry.wasm.nn.backend import MAX_SECONDS, BurnSpeech
+from wherry.wasm.nn.ggml import GgmlText
+from wherry.wasm.nn.graph import Graph
 from wherry.wasm.nn.graph import Tensor as GraphTensor
+from wherry.wasm.nn.sentences import Sentences
 from wherry.wasm.nn.speech import Heard, default_name, timed
 
 Said = Callable[[str, Usage, float, float], None]
@@ -72,8 +75,10 @@ class EngineHost:
         return EngineEmbeddings(known, model, self.check)
 
     def load_graph(self, name: str) -> "EngineGraph":
-        model = self.open_speech(name)
-        return EngineGraph(BurnSpeech(model.whisper, TranscribeOptions()), self.check)
+        model = self._model(self._known(name, list(self.models)))
+        if isinstance(model, Whisper):
+            return EngineGraph(BurnSpeech(model, TranscribeOptions()), self.check)
+        return EngineGraph(GgmlText(model, self.say) if isinstance(model, Language) else Sentences(model), self.check)
 
     def settings(self) -> Mapping[str, str]:
         return self.config
@@ -139,7 +144,7 @@ class EngineModel:
 class EngineGraph:
     """A graph of the core ABI under the names that wasi-nn's component ABI gives its inputs: their numbers."""
 
-    graph: BurnSpeech
+    graph: Graph
     check: Callable[[], None]
 
     def compute(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -35,8 +35,8 @@ def serve(
     from wherry.wasm.http.environment import read_options
     from wherry.wasm.http.metrics import Metrics
     from wherry.wasm.http.server import Server, ServerOptions
-    from wherry.wasm.nn.language import PreloadedLanguages
-    from wherry.wasm.nn.speech import PreloadedSpeech, default_name, gpu_bytes
+    from wherry.wasm.nn.language import PreloadedLanguages, gpu_bytes
+    from wherry.wasm.nn.speech import PreloadedSpeech, default_name
     from wherry.wasm.pool import AppOptions, WebApp
 
     address, port = _address(options)

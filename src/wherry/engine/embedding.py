@@ -44,6 +44,11 @@ class Embedder:
         """Of a text."""
         return self.dims.n_ctx
 
+    def gpu_bytes(self) -> int | None:
+        """What its GPU holds for it; None on the CPU. Any thread may ask."""
+        device = getattr(self.ops, "device", None)
+        return None if device is None else int(device.bytes_in_use())
+
     @property
     def n_vocab(self) -> int:
         return self.dims.n_vocab

@@ -79,6 +79,11 @@ class Language:
         """Of a text that `embed` reads."""
         return self.context
 
+    def gpu_bytes(self) -> int | None:
+        """What its GPU holds for it; None on the CPU. Any thread may ask."""
+        device = getattr(self.network.ops, "device", None)
+        return None if device is None else int(device.bytes_in_use())
+
     @property
     def n_vocab(self) -> int:
         return len(self.vocabulary.pieces)

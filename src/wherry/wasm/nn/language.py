@@ -11,6 +11,7 @@ from wherry.engine.embedding import Embedder
 from wherry.engine.language import Language
 from wherry.engine.sentences import embed_texts
 from wherry.errors import InputError, NotFoundError
+from wherry.wasm.nn.backend import BurnSpeech, WhisperSpeech
 from wherry.wasm.nn.ggml import GgmlText
 from wherry.wasm.nn.graph import Graph
 from wherry.wasm.nn.sentences import Sentences
@@ -63,6 +64,17 @@ def _known(name: str, names: Sequence[str]) -> str:
     if known not in names:
         raise NotFoundError(f'model "{name}": found no such name, expected one of {", ".join(names) or "none"}')
     return known
+
+
+def gpu_bytes(graphs: Mapping[str, Graph]) -> dict[str, int]:
+    """What each of the loaded models holds on a GPU; none of those on the CPU."""
+    found: dict[str, int | None] = {}
+    for name, graph in graphs.items():
+        if isinstance(graph, BurnSpeech | WhisperSpeech):
+            found[name] = graph.whisper.gpu_bytes()
+        elif isinstance(graph, GgmlText | Sentences):
+            found[name] = (graph.language if isinstance(graph, GgmlText) else graph.embedder).gpu_bytes()
+    return {name: size for name, size in found.items() if size is not None}
 
 
 @dataclass(frozen=True)

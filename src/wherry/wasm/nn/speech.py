@@ -47,12 +47,6 @@ def default_name(name: str, known: Sequence[str]) -> str:
     return known[0] if name == "default" and name not in known and known else name
 
 
-def gpu_bytes(graphs: Mapping[str, Graph]) -> dict[str, int]:
-    """What models of speech among them hold on a GPU."""
-    found = {name: graph.whisper.gpu_bytes() for name, graph in graphs.items() if isinstance(graph, BurnSpeech | WhisperSpeech)}
-    return {name: size for name, size in found.items() if size is not None}
-
-
 @dataclass(frozen=True)
 class PreloadedModel:
     name: str
