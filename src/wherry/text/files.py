@@ -1,17 +1,56 @@
 """A tokenizer.json as it was published."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
-from wherry.errors import FormatError
+from wherry.errors import FormatError, NotFoundError
+
+MAX_TOKENS = 1 << 24
+_MAX_BYTES = 64 << 20  # the largest in use have some 35 MB
 
 
-def read_tokenizer(path: Path) -> Tokenizer:
-    """Raises FormatError where the file is no tokenizer, or one that cannot be."""
+def read_tokenizer(path: Path) -> tuple[Tokenizer, dict[str, Any]]:
+    """The tokenizer, and what the file says.
+
+    Raises NotFoundError where there is no file, FormatError where it is no tokenizer, or one that cannot be.
+    """
+    text, document = _read(path)
+    model = document.get("model")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    added = document.get("added_tokens")
+    numbers = [
+        *(vocabulary.values() if isinstance(vocabulary, dict) else ()),
+        *(entry.get("id") for entry in (added if isinstance(added, list) else ()) if isinstance(entry, dict)),
+    ]
+    for number in numbers:  # the library would make room for the largest
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < MAX_TOKENS:
+            raise FormatError(f"{path}: found a token with the number {number!r}, expected 0 to {MAX_TOKENS - 1}")
     try:
-        return Tokenizer.from_file(str(path))
+        return Tokenizer.from_str(text), document
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library's panics, on merges that cannot be, are no Exceptions
         raise FormatError(f"{path}: found no readable tokenizer ({error}), expected a Hugging Face tokenizer.json") from error
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A JSON object of the model's. Raises NotFoundError, FormatError."""
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        if (size := path.stat().st_size) > _MAX_BYTES:
+            raise FormatError(f"{path}: found {size} bytes, expected at most {_MAX_BYTES}")
+        text = path.read_text(encoding="utf-8")
+        found = json.loads(text)
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{path}: found no such file, expected it beside the model's weights") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: found unreadable JSON ({error}), expected an object") from error
+    if not isinstance(found, dict):
+        raise FormatError(f"{path}: found a JSON {type(found).__name__}, expected an object")
+    return text, found

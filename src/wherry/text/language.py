@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import AddedToken, Regex, Tokenizer, normalizers
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel, Split
@@ -46,10 +47,18 @@ class Vocabulary:
     _turn: Lock = field(default_factory=Lock, repr=False, compare=False)  # the library's switch is one for all threads
 
     def encode(self, text: str, *, special: bool = False) -> list[int]:
-        """`special`: names of special tokens in the text mean these tokens. Never for a text from outside."""
+        """`special`: names of special tokens in the text mean these tokens. Never for a text from outside.
+
+        Raises FormatError for a tokenizer that fails at the text.
+        """
         with self._turn:
             self.tokenizer.encode_special_tokens = not special
-            return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False).ids]
+            try:
+                return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False).ids]
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # the library's panics are no Exceptions
+                raise FormatError(f"tokenizer: found one that cannot read this text ({error})") from error
 
     def padded(self, size: int) -> "Vocabulary":
         """With tokens that say nothing up to `size`: tables of weights are often longer than the vocabulary."""
@@ -80,9 +89,7 @@ def gguf_vocabulary(path: Path, fields: Mapping[str, object]) -> Vocabulary:
     names = fields.get("tokenizer.ggml.tokens")
     if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
         raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found no list of tokens, expected the vocabulary')
-    kinds = np.asarray(fields.get("tokenizer.ggml.token_type", ()), np.int64)
-    if len(kinds) != len(names):
-        raise FormatError(f'{path}: field "tokenizer.ggml.token_type": found {len(kinds)}, expected {len(names)} types')
+    kinds = _numbers(path, fields, "token_type", len(names))
     if max(map(len, names)) > _MAX_PIECE or sum(map(len, names)) > _MAX_PIECES:
         raise FormatError(
             f'{path}: field "tokenizer.ggml.tokens": found a token of more than {_MAX_PIECE} characters, or more than '
@@ -133,9 +140,7 @@ def _byte_level(path: Path, fields: Mapping[str, object], names: Sequence[str]) 
 
 def _sentence_pieces(path: Path, fields: Mapping[str, object], names: Sequence[str]) -> Tokenizer:
     """SentencePiece's BPE (Kudo and Richardson, 2018): of all neighbours the pair is joined whose token has the best score."""
-    scores = np.asarray(fields.get("tokenizer.ggml.scores", ()), np.float64)
-    if len(scores) != len(names):
-        raise FormatError(f'{path}: field "tokenizer.ggml.scores": found {len(scores)}, expected {len(names)} scores')
+    scores = _numbers(path, fields, "scores", len(names))
     ids = {name: i for i, name in enumerate(names)}
     unknown = names[_token(path, fields, "unknown_token_id", len(names)) or 0]
     order = sorted((i for i in range(len(names)) if len(names[i]) > 1), key=lambda i: (-scores[i], i))
@@ -160,6 +165,20 @@ def _ends(path: Path, fields: Mapping[str, object], names: Sequence[str]) -> fro
     """End of text, and of a turn by the names that chat formats give it."""
     found = {_token(path, fields, key, len(names)) for key in ("eos_token_id", "eot_token_id")}
     return frozenset({i for i in found if i is not None} | {i for i, name in enumerate(names) if name in TURNS})
+
+
+def _numbers(path: Path, fields: Mapping[str, object], key: str, count: int) -> NDArray[Any]:
+    """A number of each token."""
+    values = fields.get(f"tokenizer.ggml.{key}", ())
+    try:
+        found = np.asarray(values, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        found = np.zeros(0)
+    if found.shape != (count,) or not np.isfinite(found).all():
+        raise FormatError(
+            f'{path}: field "tokenizer.ggml.{key}": found {str(values)[:60]}, expected a number for each of {count}'
+        )
+    return found
 
 
 def _token(path: Path, fields: Mapping[str, object], key: str, count: int) -> int | None:

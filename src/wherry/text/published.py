@@ -1,18 +1,16 @@
 """The vocabulary and the chat template of a language model as Hugging Face publishes them: tokenizer.json and its companions."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
+from tokenizers.models import BPE
 
-from wherry.errors import FormatError, NotFoundError
-from wherry.text.files import read_tokenizer
+from wherry.errors import FormatError
+from wherry.text.files import MAX_TOKENS, read_document, read_tokenizer
 from wherry.text.language import TURNS, Vocabulary, letter_bytes, unlettered, unspaced
 
-_MAX_TOKENS = 1 << 24
-_MAX_BYTES = 64 << 20  # the largest in use have some 35 MB
 _MAX_TEMPLATE = 4 << 20
 
 
@@ -22,25 +20,22 @@ def published_vocabulary(folder: Path, config: Mapping[str, object]) -> Vocabula
     Raises NotFoundError where there is none, FormatError for one that cannot be or is of a kind that Wherry does not know.
     """
     path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise NotFoundError(f"{path}: found no such file, expected the model's tokenizer.json beside its weights")
-    if path.stat().st_size > _MAX_BYTES:
-        raise FormatError(f"{path}: found {path.stat().st_size} bytes, expected at most {_MAX_BYTES}")
-    tokenizer = read_tokenizer(path)
+    tokenizer, said = read_tokenizer(path)
     tokenizer.no_truncation()  # nothing is left out without a word
     tokenizer.no_padding()
-    said = json.loads(tokenizer.to_str())  # as the library has understood it
-    model = said["model"]
-    if model["type"] != "BPE":
-        raise FormatError(f'{path}: "model": found {model["type"]}, expected BPE', hint="no family of Wherry's has another kind")
+    if not isinstance(tokenizer.model, BPE):
+        raise FormatError(
+            f'{path}: "model": found {type(tokenizer.model).__name__}, expected BPE',
+            hint="no family of Wherry's has another kind",
+        )
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
     size = max(vocabulary.values(), default=-1) + 1
-    if not 0 < size <= _MAX_TOKENS:
-        raise FormatError(f"{path}: found tokens up to {size - 1}, expected 1 to {_MAX_TOKENS} of them")
+    if not 0 < size <= MAX_TOKENS:
+        raise FormatError(f"{path}: found tokens up to {size - 1}, expected 1 to {MAX_TOKENS} of them")
     names = [""] * size  # numbers may be left out
     for name, token in vocabulary.items():
         names[token] = name
-    if "ByteLevel" in _types(said["decoder"]) | _types(said["pre_tokenizer"]):
+    if "ByteLevel" in _types(said.get("decoder")) | _types(said.get("pre_tokenizer")):
         letters = letter_bytes()
         pieces = [unlettered(name, letters) for name in names]
     else:
@@ -68,22 +63,12 @@ def published_template(folder: Path) -> str | None:
 
 
 def _settings(folder: Path) -> Mapping[str, Any]:
-    return _json(folder / "tokenizer_config.json")
+    return _companion(folder / "tokenizer_config.json")
 
 
-def _json(path: Path) -> Mapping[str, Any]:
+def _companion(path: Path) -> Mapping[str, Any]:
     """A companion's object; empty where there is none."""
-    if not path.is_file():
-        return {}
-    if path.stat().st_size > _MAX_BYTES:
-        raise FormatError(f"{path}: found {path.stat().st_size} bytes, expected at most {_MAX_BYTES}")
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: found unreadable JSON ({error}), expected an object") from error
-    if not isinstance(found, dict):
-        raise FormatError(f"{path}: found a JSON {type(found).__name__}, expected an object")
-    return found
+    return read_document(path) if path.is_file() else {}
 
 
 def _types(step: Any) -> set[str]:
@@ -107,7 +92,7 @@ def _ends(folder: Path, config: Mapping[str, object], beside: Mapping[str, Any],
     found = {token for token, name in enumerate(names) if name in wanted}
     for path, said in (
         (folder / "config.json", config),
-        (folder / "generation_config.json", _json(folder / "generation_config.json")),
+        (folder / "generation_config.json", _companion(folder / "generation_config.json")),
     ):
         found.update(_numbers(path, said.get("eos_token_id"), len(names)))
     return frozenset(found)

@@ -16,7 +16,7 @@ class SentenceTokenizer:
     @classmethod
     def from_file(cls, path: Path, n_vocab: int) -> "SentenceTokenizer":
         """Raises FormatError where it is none, or has tokens that the model does not."""
-        tokenizer = read_tokenizer(path)
+        tokenizer, _ = read_tokenizer(path)
         if tokenizer.get_vocab_size() > n_vocab:
             raise FormatError(f"{path}: found {tokenizer.get_vocab_size()} tokens, expected at most the model's {n_vocab}")
         tokenizer.no_truncation()  # nothing is left out without a word

@@ -1,18 +1,21 @@
 """Chat templates: a model's own jinja2 program that writes a conversation as one prompt. Nobody's program is trusted."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, NoReturn
 
 from jinja2 import TemplateError, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from wherry.errors import FormatError, InputError
+from wherry.text.bounded import BoundedEnvironment, bounded
 
-_MAX_TEMPLATE = 1 << 20  # characters; the longest in use have some ten thousand
+_MAX_TEMPLATE = 1 << 18  # characters; the longest in use have some ten thousand
+_MAX_DATE = 64  # characters of a date's form
 _MAX_PROMPT = 16 << 20  # characters
 
 
@@ -33,20 +36,23 @@ def render_chat(
     if len(template) > _MAX_TEMPLATE:
         raise FormatError(f"chat template: found {len(template)} characters, expected at most {_MAX_TEMPLATE}")
     environment = _environment()
-    environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _refuse
-    environment.globals["strftime_now"] = (now or datetime.now().astimezone()).strftime
+    environment.globals["strftime_now"] = partial(_written, now or datetime.now().astimezone())
     try:
+        program = environment.from_string(template)
         pieces, length = [], 0
-        for piece in environment.from_string(template).generate(
-            messages=[dict(message) for message in messages], add_generation_prompt=answer, tools=tools, **names
-        ):
-            length += len(piece)
-            if length > _MAX_PROMPT:
-                raise InputError(f"messages: found more than {_MAX_PROMPT} characters, expected a shorter conversation")
-            pieces.append(piece)
-    except (TemplateError, TypeError, ValueError, KeyError, OverflowError, RecursionError, ZeroDivisionError) as error:
-        raise FormatError(f"chat template: found one that fails on these messages ({error})") from error
+        with bounded():
+            for piece in program.generate(
+                messages=[dict(message) for message in messages], add_generation_prompt=answer, tools=tools, **names
+            ):
+                length += len(piece)
+                if length > _MAX_PROMPT:
+                    raise InputError(f"messages: found more than {_MAX_PROMPT} characters, expected a shorter conversation")
+                pieces.append(piece)
+    except InputError:
+        raise
+    except Exception as error:  # the template's own, or Python's on what was made of it: nested too deep, a type that has no such
+        raise FormatError(f"chat template: found one that fails on these messages ({str(error)[:500]})") from error
     return "".join(pieces)
 
 
@@ -58,9 +64,9 @@ def knows_tools(template: str) -> bool:
         return False
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation]
+def _environment() -> BoundedEnvironment:
+    return BoundedEnvironment(
+        {"tojson": _to_json}, trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation]
     )
 
 
@@ -72,6 +78,13 @@ class _Generation(Extension):
     def parse(self, parser: Parser) -> list[nodes.Node]:
         next(parser.stream)
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def _written(now: datetime, form: str) -> str:
+    """The C library would write as wide as it is told."""
+    if len(form) > _MAX_DATE or re.search(r"%\W*\d", form):
+        raise ValueError(f"strftime_now: found {form[:_MAX_DATE]!r}, expected a short form without widths")
+    return now.strftime(form)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -29,7 +29,7 @@ class WhisperTokenizer:
     @classmethod
     def from_file(cls, path: Path, n_vocab: int) -> "WhisperTokenizer":
         """Read a `tokenizer.json`. Raises FormatError where it is not one of Whisper's or does not fit the model."""
-        made = cls(read_tokenizer(path), n_vocab)
+        made = cls(read_tokenizer(path)[0], n_vocab)
         if made.timestamp_begin + 1501 != n_vocab:
             raise FormatError(
                 f"{path}: <|0.00|> is token {made.timestamp_begin}, expected {n_vocab - 1501} for a model of {n_vocab} tokens",
