@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check docs bench setup guests clean
+.PHONY: run test check docs bench setup guests still clean
 run: setup
 	$(BIN)/wherry demo
 
@@ -46,6 +46,12 @@ $(VENV)/.model: src/wherry/engine/catalog.py | $(VENV)/.installed
 build/guests/transcribe.wasm: apps/transcribe/transcribe.c | $(VENV)/.installed
 	mkdir -p build/guests
 	$(BIN)/python -m ziglang cc --target=wasm32-wasi -O2 -Wl,-z,stack-size=65536 -o $@ $<
+
+# What is preloaded into the compiler of apps lies in the tree: who builds an app has no compiler of C.
+still:
+	for machine in x86_64 aarch64; do $(BIN)/python -m ziglang cc -target $$machine-linux-gnu.2.28 $(STILL_FLAGS) \
+		-o src/wherry/appbuild/still-$$machine.so src/wherry/appbuild/still.c -ldl -lpthread || exit 1; done
+STILL_FLAGS := -shared -O2 -s -Wall -Wextra -Wno-unused-parameter -Wl,--build-id=none
 
 clean:
 	rm -rf build $(VENV)

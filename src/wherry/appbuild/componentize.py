@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wherry.appbuild.requirements import install_requirements, stamp
 from wherry.appbuild.sources import check_sources
+from wherry.appbuild.still import CHECK, held, hold_still, release
 from wherry.appbuild.strip import strip_names
 from wherry.errors import InputError, NotFoundError
 
@@ -21,6 +22,7 @@ _WORLD = "web-app"
 _ENTRY = "wherry_entry"
 _SECONDS = 900
 _MOST_KEPT = 16  # compiled apps
+_FORM = 2  # raised when the same inputs are to be compiled again
 # Of Wherry's own: what runs inside, besides the modules of `guest` that are no tests' tools, and its page.
 _OWN = (
     "__init__.py", "errors.py", "engine/__init__.py", "engine/conversation.py", "engine/transcript.py", "engine/writers.py",
@@ -54,7 +56,8 @@ class AppSource:
 def build_component(
     source: AppSource, data: Iterable[tuple[Path, str]], cache: Path, *, anew: bool = False, say: Callable[[str], None]
 ) -> Path:
-    """Compile an app -> its component, in the cache. The same inputs are compiled once, unless `anew`.
+    """Compile an app -> its component, in the cache. The same inputs are compiled once, unless `anew`, and give the same bytes
+    on every Linux; where they may not, `say` tells.
 
     data   the app's files and their paths below its folder, its modules among them
 
@@ -72,7 +75,8 @@ def build_component(
     shelf = cache / "apps"
     shelf.mkdir(parents=True, exist_ok=True)
     entry = _entry(source, later)
-    target = shelf / f"{_key(listed, packages, entry, compiler)}.wasm"
+    key = _key(listed, packages, entry, compiler)
+    target = shelf / f"{key}.wasm"
     if target.is_file() and not anew:
         os.utime(target)
         say("compiled before, from the same files")
@@ -81,7 +85,9 @@ def build_component(
     with tempfile.TemporaryDirectory(dir=shelf, prefix=".new-") as temporary:
         stage = Path(temporary)
         _stage(stage, listed, packages, entry)
-        _compile(source, stage, stage / "compiled.wasm")
+        _compile(source, stage, stage / "compiled.wasm", key)
+        if not held(stage):
+            say("this system's compiler could not be held still: the component's digest is this build's own")
         (stage / "app.wasm").write_bytes(strip_names((stage / "compiled.wasm").read_bytes()))
         (stage / "app.wasm").replace(target)
     for old in sorted(shelf.glob("*.wasm"), key=lambda path: path.stat().st_mtime, reverse=True)[_MOST_KEPT:]:
@@ -154,7 +160,7 @@ wipe()
 
 
 def _key(listed: Sequence[tuple[Path, str]], packages: Path, entry: str, compiler: str) -> str:
-    found = hashlib.sha256(f"{compiler}\0{packages.name}\0{stamp(packages)}\0{entry}".encode())
+    found = hashlib.sha256(f"{_FORM}\0{compiler}\0{packages.name}\0{stamp(packages)}\0{entry}".encode())
     parts = [(name, path.read_bytes()) for path, name in listed]
     for name, raw in [*parts, *_own().items()]:
         found.update(f"{name}\0{len(raw)}\0".encode() + raw)
@@ -185,22 +191,30 @@ def _stage(stage: Path, listed: Sequence[tuple[Path, str]], packages: Path, entr
     (stage / "nothing/lib/site-packages").mkdir(parents=True)
 
 
-def _compile(source: AppSource, stage: Path, target: Path) -> None:
+def _compile(source: AppSource, stage: Path, target: Path, key: str) -> None:
     command = [
-        sys.executable, "-I", "-c", "import sys, componentize_py; sys.exit(componentize_py.script())",
+        sys.executable, "-I", "-c", f"{CHECK}\nimport sys, componentize_py\nsys.exit(componentize_py.script())",
         "-d", str(files("wherry").joinpath("wasm/wit")), "-w", _WORLD, "componentize", _ENTRY,
         "-p", str(stage / "app"), "-p", str(stage / "packages"), "-p", str(stage / "own"), "-o", str(target),
     ]  # fmt: skip
     # It would bundle the site-packages that it finds by this variable or by the python3 in PATH.
     environment = {"VIRTUAL_ENV": str(stage / "nothing"), "PATH": str(stage / "nothing"), "HOME": str(stage / "nothing")}
+    # What is random there follows from what is compiled: nobody who does not know all of it knows the hash secret.
+    done = _run(source, command, stage, environment | hold_still(stage, key))
+    if done.returncode < 0:  # killed: perhaps this system does not let itself be held still
+        release(stage)
+        done = _run(source, command, stage, environment)
+    if done.returncode or not target.is_file():
+        raise InputError(f"{source.folder}: the app could not be compiled:\n{_reason(done.stderr or done.stdout)}")
+
+
+def _run(source: AppSource, command: list[str], stage: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command, cwd=stage, env=environment, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise InputError(f"{source.folder}: found no component after {_SECONDS} s: the app does not end its import") from error
-    if done.returncode or not target.is_file():
-        raise InputError(f"{source.folder}: the app could not be compiled:\n{_reason(done.stderr or done.stdout)}")
 
 
 def _reason(said: str) -> str:

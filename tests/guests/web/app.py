@@ -5,9 +5,11 @@ import json
 import logging
 import os
 import random
+import secrets
 import socket
 import sys
 import time
+import uuid
 
 from flask import Flask
 from flask import request as flask_request
@@ -56,7 +58,8 @@ def do_echo(environ, start_response):
 
 
 def do_count(environ, start_response):
-    return {"count": counter, "random": random.random(), "environ": dict(os.environ), "setting": config.get("greeting")}
+    drawn = {"random": random.random(), "token": secrets.token_hex(), "uuid": str(uuid.uuid4())}
+    return {"count": counter, "drawn": drawn, "environ": dict(os.environ), "setting": config.get("greeting")}
 
 
 def do_speech(environ, start_response):
