@@ -21,6 +21,7 @@ from wherry.errors import FormatError, NotFoundError
 from wherry.kernels.cpu import CpuOperations
 from wherry.models.names import whisper_tensors
 from wherry.weights import Quantized, open_checkpoint
+from wherry.weights.safetensors import write
 
 TYPES = {
     "F64": np.float64, "F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "I16": np.int16,
@@ -86,6 +87,19 @@ def test_every_type_is_a_view_of_the_file(shape: tuple[int, ...], tmp_path: Path
         assert isinstance(found, np.ndarray) and not found.flags.writeable and (found.dtype, found.shape) == (x.dtype, shape)
         assert np.array_equal(found, x)
     assert np.array_equal(np.asarray(tensors["BOOL"]), np.ones(shape))
+
+
+def test_the_same_weights_are_the_same_file(tmp_path: Path) -> None:
+    """The library's own order of two entries is another one every second time."""
+    path = tmp_path / "model.safetensors"
+    found = set()
+    for _ in range(24):
+        write(path, {"x": np.ones((2, 32), np.float32), "größe": np.ones(3, np.float32)}, {"n": 1, "m": 2}, format="q8_0")
+        found.add(path.read_bytes())
+    assert len(found) == 1
+    with safetensors.safe_open(path, "np") as file:
+        assert file.metadata() == {"wherry.format": "q8_0", "wherry.dims": '{"n": 1, "m": 2}'}
+        assert set(file.keys()) == {"x", "x.scales", "größe"} and np.array_equal(file.get_tensor("größe"), np.ones(3))
 
 
 def test_a_type_that_we_lack_hides_no_other(tmp_path: Path) -> None:

@@ -122,8 +122,21 @@ def write(path: Path, tensors: Mapping[str, NDArray[Any] | Quantized], dims: Map
     metadata = {"wherry.format": format, "wherry.dims": json.dumps(dict(dims))}
     temporary = path.with_name(path.name + ".part")
     save_file(out, str(temporary), metadata)
+    _sort_metadata(temporary)
     temporary.chmod(0o644)  # the library makes it its user's alone
     temporary.replace(path)
+
+
+def _sort_metadata(path: Path) -> None:
+    """The library writes its entries in an order of its own each time: the same model would be several files."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        raw = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(raw) <= size:  # as it is for all that JSON says in one way only
+            file.seek(8)
+            file.write(raw.ljust(size))
 
 
 def _quantize(name: str, x: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
