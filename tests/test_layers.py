@@ -43,6 +43,7 @@ OWNERS = {
     "deflate": "oci",
     "httpx2": "oci",
     "h11": "wasm",
+    "huggingface_hub": "engine",
     "jinja2": "text",
     "llguidance": "text",
     "llvmlite": "kernels",

