@@ -133,6 +133,32 @@ def test_a_full_context_ends_a_text_or_shifts_it() -> None:
     assert settled(scheduler)
 
 
+def test_a_text_that_shifts_may_have_to_wait_for_pages() -> None:
+    """It shared its first page with another text, which goes on to hold it."""
+    rows = Counted()
+    rows.pages = 4
+    scheduler = Scheduler(rows)  # type: ignore[arg-type]
+    begin = list(range(100, 100 + PAGE))
+    list(scheduler.submit([*begin, 7], SamplingOptions(), 1))  # the page is known now
+    shifting = scheduler.submit([*begin, *begin[5:]], SamplingOptions(), 40, shift=True)
+    other = scheduler.submit([*begin, 8], SamplingOptions(), 50)
+    assert [made.token for made in shifting] == list(range(1, 41))
+    assert [made.token for made in other] == list(range(1, 51))
+    assert settled(scheduler)
+
+
+def test_work_between_steps_waits_for_pages() -> None:
+    rows = Counted()
+    rows.pages = 3
+    scheduler = Scheduler(rows)  # type: ignore[arg-type]
+    streams = [scheduler.submit([7] * PAGE, SamplingOptions(), 40) for _ in range(2)]  # both pages each
+    assert len(scheduler.call(lambda _, pages: pages, 2 * PAGE)) == 2
+    with pytest.raises(TooLargeError, match="found 129 tokens, expected at most 128"):
+        scheduler.call(lambda _, pages: pages, 2 * PAGE + 1)
+    assert [[made.token for made in stream] for stream in streams] == [list(range(1, 41))] * 2
+    assert settled(scheduler)
+
+
 def test_more_texts_than_rows_wait_and_none_is_lost() -> None:
     scheduler = Scheduler(Counted())  # type: ignore[arg-type]
     streams = [scheduler.submit([7, i], SamplingOptions(), 20, ends=frozenset({11})) for i in range(9)]

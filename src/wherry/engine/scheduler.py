@@ -136,7 +136,7 @@ class Scheduler:
         self.book = PageBook(rows.pages)
         self._lock = threading.Lock()
         self._waiting: deque[Stream] = deque()
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: deque[tuple[int, Callable[[list[int]], None]]] = deque()  # the pages that each wants
         self._streams: dict[int, Stream] = {}  # by row
         self._worker: threading.Thread | None = None
 
@@ -177,23 +177,22 @@ class Scheduler:
         return stream
 
     def call(self, work: Callable[[Rows, list[int]], Result], tokens: int) -> Result:
-        """work(rows, pages) between two steps, with pages for so many tokens that nobody else has."""
+        """work(rows, pages) between two steps, with pages for so many tokens that nobody else has; it waits until there are."""
+        count = -(-tokens // PAGE)
+        if count >= self.book.count:
+            raise TooLargeError(
+                f"found {tokens} tokens, expected at most {(self.book.count - 1) * PAGE}, for which there is memory"
+            )
         result: queue.SimpleQueue[tuple[Result | None, BaseException | None]] = queue.SimpleQueue()
 
-        def job() -> None:
-            pages: list[int] | None = None
+        def job(pages: list[int]) -> None:
             try:
-                pages = self.book.take(-(-tokens // PAGE))
-                if pages is None:
-                    raise TooLargeError(f"found no room for {tokens} tokens beside the texts in the making")
                 result.put((work(self.rows, pages), None))
             except BaseException as error:  # noqa: BLE001 (it goes to whoever asked)
                 result.put((None, error))
-            finally:
-                self.book.give(pages or [])
 
         with self._lock:
-            self._jobs.append(job)
+            self._jobs.append((count, job))
             self._wake()
         found, error = result.get()
         if error is not None:
@@ -213,10 +212,6 @@ class Scheduler:
                 if not (self._waiting or self._jobs or self._streams):
                     self._worker = None
                     return
-                jobs = list(self._jobs)
-                self._jobs.clear()
-            for job in jobs:
-                job()
             try:
                 self._round()
             except BaseException as error:  # noqa: BLE001 (it goes to everybody whose text is lost)
@@ -225,7 +220,8 @@ class Scheduler:
     def _round(self) -> None:
         for stream in [stream for stream in self._streams.values() if stream.cancelled]:
             self._leave(stream, None)
-        self._admit()
+        if self._calls():
+            self._admit()
         reading = next((stream for stream in self._streams.values() if not stream.growing), None)
         if reading is not None:
             self._read(reading)
@@ -244,6 +240,21 @@ class Scheduler:
                     self._tell(stream, tokens[stream.row], logprobs[stream.row])
                 elif times:
                     self._look(stream, self.rows.last(stream.row), tokens[stream.row], logprobs[stream.row])
+
+    def _calls(self) -> bool:
+        """The work of `call` -> whether none is left. Where one waits for pages no text begins, or it might wait for ever."""
+        while True:
+            with self._lock:
+                if not self._jobs:
+                    return True
+                count, job = self._jobs[0]
+            pages = self.book.take(count)
+            if pages is None:
+                return False
+            with self._lock:
+                self._jobs.popleft()
+            job(pages)
+            self.book.give(pages)
 
     def _admit(self) -> None:
         with self._lock:
@@ -346,11 +357,14 @@ class Scheduler:
                 return
 
     def _shift(self, stream: Stream) -> None:
+        """Where others hold pages that it shared, there may be too few for a text of its own: then it waits as a new one does."""
         self.rows.end(stream.row)
         self.book.give(stream.pages)
-        stream.text, stream.growing = self._shifted(stream.text), False
-        if not self._place(stream):  # it had as many pages before
-            raise RuntimeError("found no pages for a text that gave as many back")
+        stream.pages, stream.text, stream.growing = [], self._shifted(stream.text), False
+        if not self._place(stream):
+            del self._streams[stream.row]
+            with self._lock:
+                self._waiting.appendleft(stream)
 
     def _shifted(self, text: list[int]) -> list[int]:
         """The beginning that stays, and the latter half of a context."""
