@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from wherry.cli.build_app import _model
+from wherry.cli.model_address import named_models
 from wherry.engine.catalog import find_model, model_kind
+from wherry.errors import InputError
 from wherry.oci.settings import RunSettings
 from wherry.wasm.nn.preload import kind_of, parse_preload
 
@@ -50,10 +52,20 @@ def test_a_model_goes_into_an_image_as_it_is(case: str, tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     assert model_kind(find_model(str(tmp_path / weights), tmp_path)) == kind
     with ExitStack() as stack:
-        step, preload = _model(stack, "mine", str(tmp_path / weights), tmp_path, lambda line: None)
+        step, preload = _model(stack, "mine", str(tmp_path / weights), lambda line: None)
     inside = [entry for entry in step.entries if entry.source is not None]
     assert [str(entry.path) for entry in inside] == [f"/model/mine/{name}" for name in expected]
     assert [entry.source for entry in inside] == [tmp_path / (weights if name == "model.gguf" else name) for name in expected]
     found = parse_preload(preload)
     assert (found.name, found.paths, kind_of(found)) == ("mine", (f"/model/mine/{expected[0]}",), kind)
     assert RunSettings.of_labels(RunSettings((preload,)).labels).preload == (preload,)
+
+
+def test_what_an_app_calls_its_models(tmp_path: Path) -> None:
+    file = tmp_path / "a=b.gguf"
+    file.write_text("GGUF")
+    pinned = "pypi://some-model==1.0/model.gguf"
+    assert named_models(["tiny", f"mine={pinned}", str(file)]) == {"tiny": "tiny", "mine": pinned, "a=b": str(file)}
+    for wrong in (["tiny", "tiny"], ["hf://owner/name"], [pinned]):
+        with pytest.raises(InputError, match=r"twice, expected each once|expected one without : and /"):
+            named_models(wrong)

@@ -76,3 +76,20 @@ def test_greedy_texts_are_the_cpus(scheduler: Scheduler) -> None:
     texts = [list(each.submit(prompt, SamplingOptions(), 12)) for each in (scheduler, on_cpu)]
     assert [made.token for made in texts[0]] == [made.token for made in texts[1]]
     np.testing.assert_allclose([made.logprob for made in texts[0]], [made.logprob for made in texts[1]], atol=5e-3)
+
+
+def test_the_likeliest_are_the_cpus(scheduler: Scheduler) -> None:
+    """Beside a text that does not ask for them, and one that is drawn under a guide."""
+    prompt = np.random.default_rng(4).integers(0, 160, 70).tolist()
+    on_cpu = Scheduler(HostRows(network(CpuOperations()), 3, 15, CONTEXT))
+    found = []
+    for each in (scheduler, on_cpu):
+        other = each.submit(prompt[:20], SamplingOptions(temperature=1.0, seed=3), 9)
+        guided = each.submit(prompt[:30], SamplingOptions(), 9, guide=Even(), top=2)
+        found.append((list(each.submit(prompt, SamplingOptions(), 9, top=5)), list(other), list(guided)))
+    for mine, theirs in zip(*(texts[0] for texts in found), strict=True):
+        assert mine.token == theirs.token == mine.top[0][0] and mine.logprob == pytest.approx(mine.top[0][1], abs=1e-5)
+        assert [token for token, _ in mine.top] == [token for token, _ in theirs.top]
+        np.testing.assert_allclose([x for _, x in mine.top], [x for _, x in theirs.top], atol=5e-3)
+    assert all(not made.top for _, other, _ in found for made in other)
+    assert all(len(made.top) == 2 and made.token % 2 == 0 for _, _, guided in found for made in guided)

@@ -27,7 +27,8 @@ from wherry.errors import InputError
     "models",
     multiple=True,
     metavar="[NAME=]MODEL",
-    help="A model that the app finds, put into the image: a short name or a weight file. The first is the default. Repeatable.",
+    help="A model that the app finds, put into the image: a short name, a weight file, or an address (hf://, oci://, pypi://). "
+    "The first is the default. Repeatable.",
 )
 @click.option("--no-cache", is_flag=True, help="Look for the app's requirements and compile it anew, even if nothing changed.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the digest and nothing else.")

@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 from wherry.appbuild.componentize import AppSource, build_component
-from wherry.engine.catalog import find_model, model_kind
+from wherry.cli.model_address import find_any_model, named_models
+from wherry.engine.catalog import model_kind
 from wherry.engine.convert import convert_whisper
 from wherry.errors import InputError
 from wherry.oci.context import Context, Ignore
@@ -47,8 +48,8 @@ def app_recipe(folder: Path, models: Sequence[str], cache: Path, *, anew: bool, 
     steps: list[Step] = []
     preloads: list[str] = []
     with ExitStack() as stack:
-        for name, model in _named(models).items():
-            step, preload = _model(stack, name, model, cache, say)
+        for name, model in named_models(models).items():
+            step, preload = _model(stack, name, model, say)
             steps.append(step)
             preloads.append(preload)
         data = [Entry(_DATA / name, path) for path, name in listed if not name.endswith(".py") and name not in _NOT_DATA]
@@ -76,25 +77,11 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
         yield entry.source, str(entry.path).lstrip("/")
 
 
-def _named(texts: Sequence[str]) -> dict[str, str]:
-    """What the app calls each model -> where it is. A file is called by its stem."""
-    found: dict[str, str] = {}
-    for text in texts:
-        name, _, model = text.rpartition("=")
-        name = name or (Path(model).stem if Path(model).exists() else model)
-        if name in found or ":" in name or "/" in name or name in ("", ".", ".."):
-            raise InputError(
-                f'--model: found the name "{name}", expected each once, without : and /', hint="NAME=MODEL gives one"
-            )
-        found[name] = model
-    return found
-
-
-def _model(stack: ExitStack, name: str, model: str, cache: Path, say: Callable[[str], None]) -> tuple[Step, str]:
+def _model(stack: ExitStack, name: str, model: str, say: Callable[[str], None]) -> tuple[Step, str]:
     """A language model and one of sentences as they are. One of speech in eight bits: half the size, and the same words but for
     rare ones.
     """
-    found = find_model(model, cache, say=say)
+    found = find_any_model(model, say=say)
     kind = model_kind(found)
     if kind != "speech":
         entries = list(_as_it_is(_MODELS / name, found.weights, kind))

@@ -50,6 +50,7 @@ def dev(
     """
     from wherry.cli.dev_app import ReloadingApp
     from wherry.cli.dev_host import EngineHost
+    from wherry.cli.model_address import named_models
     from wherry.guest import host, log, wsgi
     from wherry.wasm.http.access import Served
     from wherry.wasm.http.environment import read_options
@@ -68,7 +69,7 @@ def dev(
 
     options = read_options(os.environ, ServerOptions(address, port))
     metrics = Metrics()
-    engine = EngineHost(_models(models), device, require_gpu, _settings(settings), say, check, metrics.heard, metrics.said)
+    engine = EngineHost(named_models(models), device, require_gpu, _settings(settings), say, check, metrics.heard, metrics.said)
     file, _, name = app.partition(":")
     web = ReloadingApp(Path(file), name or "app", say)
 
@@ -88,18 +89,6 @@ def dev(
         click.echo(f"{server.url}  {file} with {', '.join(engine.models)}; Ctrl-C ends it")
         server.run()
     return 0
-
-
-def _models(texts: tuple[str, ...]) -> dict[str, str]:
-    """What the app calls each model -> where it is. A file is called by its stem."""
-    found: dict[str, str] = {}
-    for text in texts:
-        name, _, model = text.rpartition("=")
-        name = name or (Path(model).stem if Path(model).exists() else model)
-        if name in found:
-            raise InputError(f'--model: found the name "{name}" twice, expected each once', hint="NAME=MODEL gives another")
-        found[name] = model
-    return found
 
 
 def _settings(texts: tuple[str, ...]) -> dict[str, str]:

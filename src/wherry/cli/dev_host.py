@@ -8,7 +8,8 @@ from typing import Any
 
 from wherry.audio.decode import decode_audio
 from wherry.cli.dev_language import EngineChat, EngineEmbeddings
-from wherry.engine.catalog import ModelFiles, default_cache, find_model, model_kind
+from wherry.cli.model_address import find_any_model
+from wherry.engine.catalog import ModelFiles, model_kind
 from wherry.engine.conversation import Usage
 from wherry.engine.embedding import Embedder, load_embedder
 from wherry.engine.language import Language, load_language
@@ -29,7 +30,7 @@ _KINDS = {"fp16": 0, "fp32": 1, "fp64": 2, "u8": 3, "i32": 4, "i64": 5}  # wasi-
 
 @dataclass
 class EngineHost:
-    """models: the app's names -> what `find_model` takes; the first is the default. Each is loaded when it is first asked for.
+    """models: the app's names -> what `find_any_model` takes; the first is the default. Each is loaded when it is asked for.
 
     `check` is called now and then while a model computes: what it raises ends the work. `heard` is told of every transcript:
     model, seconds of sound, seconds of work, tokens; `said` of every answer.
@@ -99,7 +100,7 @@ class EngineHost:
     def _files(self, name: str) -> tuple[str, ModelFiles]:
         """What a model is, and where; it is fetched unless it is there."""
         if name not in self._found:
-            files = find_model(self.models[name], default_cache(), say=self.say)
+            files = find_any_model(self.models[name], say=self.say)
             self._found[name] = model_kind(files), files
         return self._found[name]
 

@@ -1,13 +1,33 @@
 """Where a command's MODEL is: what the engine's catalogue knows, and `oci://` addresses."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from wherry.engine.catalog import ModelFiles, default_cache, find_model
-from wherry.errors import NotFoundError
+from wherry.errors import InputError, NotFoundError
 
 _SCHEME = "oci://"
+_NAMED = re.compile(r"([^=:/\\]+)=(.+)")
+
+
+def named_models(texts: Sequence[str]) -> dict[str, str]:
+    """[NAME=]MODEL, as --model takes it: what the app calls each model -> where it is. A file is called by its stem.
+
+    Raises InputError for a name that is given twice, or that cannot be part of a preload.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        named = _NAMED.fullmatch(text)
+        model = named[2] if named else text
+        name = named[1] if named else Path(model).stem if Path(model).exists() else model
+        if name in found:
+            raise InputError(f'--model: found the name "{name}" twice, expected each once', hint="NAME=MODEL gives another")
+        if ":" in name or "/" in name or name in ("", ".", ".."):
+            raise InputError(f'--model: found the name "{name}", expected one without : and /', hint="NAME=MODEL gives one")
+        found[name] = model
+    return found
 
 
 def find_any_model(name: str, *, say: Callable[[str], None], policy: str = "missing") -> ModelFiles:

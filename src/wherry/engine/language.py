@@ -23,6 +23,7 @@ from wherry.models.rotation import rotation_table
 from wherry.text.constraint import Constraint, Grammar, GrammarWords, grammar_words
 from wherry.text.language import Pieces, Vocabulary, gguf_vocabulary
 from wherry.text.published import published_template, published_vocabulary
+from wherry.text.said import Said
 from wherry.text.templates import knows_tools, render_chat
 from wherry.weights import Checkpoint, open_checkpoint
 
@@ -65,6 +66,10 @@ class Language:
         return grammar_words(self.vocabulary, self.model.dims.n_vocab)
 
     @cached_property
+    def _said(self) -> Said:
+        return Said(self.vocabulary)
+
+    @cached_property
     def supports_tools(self) -> bool:
         """Whether its template knows tools."""
         return self.template is not None and knows_tools(self.template)
@@ -102,6 +107,7 @@ class Language:
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = (), begin: str = ""
     ) -> list[int]:
         """A conversation ({"role", "content"}, first to last) -> the tokens before the answer, which begins with `begin`.
+        Names of special tokens in what was said are text: nobody can end a turn that way.
 
         Raises InputError where the model has no chat template, or its template refuses the messages.
         """
@@ -112,12 +118,17 @@ class Language:
             )
         bos = self.vocabulary.names[self.vocabulary.bos] if self.vocabulary.bos is not None else ""
         eos = next((self.vocabulary.names[token] for token in sorted(self.vocabulary.ends)), "")
-        text = render_chat(self.template, messages, names={"bos_token": bos, "eos_token": eos}, tools=list(tools) or None)
-        return self.marked_prompt(text + begin)
+        asked, known = self._said.aside(list(messages)), self._said.aside(list(tools))
+        text = render_chat(self.template, asked, names={"bos_token": bos, "eos_token": eos}, tools=known or None)
+        return self._begun(self._said.encode(text + begin))
 
     def marked_prompt(self, text: str) -> list[int]:
-        """A text that names special tokens, as templates and guests write it -> its tokens, after the one that begins texts."""
-        bos, tokens = self.vocabulary.bos, self.vocabulary.encode(text, special=True)
+        """A text that names special tokens, as guests write it by templates of their own -> its tokens, after the one that begins
+        texts."""
+        return self._begun(self.vocabulary.encode(text, special=True))
+
+    def _begun(self, tokens: list[int]) -> list[int]:
+        bos = self.vocabulary.bos
         return tokens if bos is None or tokens[:1] == [bos] else [bos, *tokens]
 
     def text_prompt(self, text: str) -> list[int]:
