@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "wasm": set(),
     "wasm/http": {"wasm"},
     "wasm/nn": {"wasm"},
+    "wasm/wasi": {"wasm"},
     "wasm/nn/backend": {"wasm", "engine", "audio"},
     "wasm/nn/ggml": {"wasm", "engine", "text"},
     "wasm/nn/language": {"wasm", "engine"},

@@ -9,7 +9,7 @@ from wasmtime import wat2wasm
 from tests.wasm.web import Silence
 from wherry.errors import FormatError, InputError
 from wherry.wasm import app
-from wherry.wasm.component import Interface, Program
+from wherry.wasm.component import Compiled, Interface, Program
 from wherry.wasm.nn import component as nn
 from wherry.wasm.pool import AppOptions, WebApp, interfaces
 
@@ -66,7 +66,7 @@ def test_error_kinds_are_the_classes() -> None:
 
 def test_a_compiled_component_has_types_that_the_host_can_pass(web_component: Path, tmp_path: Path) -> None:
     """componentize-py read the same files: what it imports is linked, by its own types."""
-    program = Program(web_component, interfaces(), wasi=True, cache=web_component.parents[1])
+    program = Program(Compiled(web_component, web_component.parents[1]), interfaces(), wasi=True)
     names = set(program.component.type.imports(program.engine))
     assert {name for name in interfaces() if not name.startswith("wherry:app/errors")} <= names
 

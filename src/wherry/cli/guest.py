@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from wherry.errors import GuestError, InputError, StoppedError
 from wherry.wasm.host import Guest, GuestOptions, Mount
@@ -109,9 +109,15 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
         cache = default_cache()
         if is_component(program.module):
             from wherry.cli.serve import serve
+            from wherry.wasm.component import Compiled
+            from wherry.wasm.wasi.command import Command
+            from wherry.wasm.wasi.world import RUN
 
-            kinds = {name: kind_of(preload) for name, preload in preloads.items()}
-            return serve(program.module, given_to_it, kinds, shared, cache, say)
+            compiled = Compiled(program.module, cache, say)
+            if compiled.version_of(RUN) is None:
+                kinds = {name: kind_of(preload) for name, preload in preloads.items()}
+                return serve(compiled, given_to_it, kinds, shared, say)
+            return _run(lambda: Command(compiled, given_to_it, shared.find, load_passed))
         return _run(lambda: Guest(program.module, given_to_it, shared.find, load_graph=load_passed, cache=cache, say=say))
 
 
@@ -137,9 +143,20 @@ def _fetched(preloads: dict[str, "Preload"], of_user: bool, policy: str, say: Ca
     return found
 
 
-def _run(make: Callable[[], Guest]) -> int:
+class _Runs(Protocol):
+    """A guest that is run once."""
+
+    def run(self) -> int: ...
+    def stop(self, reason: str = ...) -> None: ...
+    @property
+    def stopping(self) -> bool: ...
+    @property
+    def left_work(self) -> bool: ...
+
+
+def _run(make: Callable[[], _Runs]) -> int:
     """Compile and run a guest beside the main thread: only there can Python answer a signal meanwhile."""
-    guests: list[Guest] = []
+    guests: list[_Runs] = []
     outcome: list[int | BaseException] = []
     stopped: list[int] = []  # signals
 

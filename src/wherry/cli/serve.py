@@ -1,4 +1,4 @@
-"""What `wherry run` does with a component: a web app is served, until a signal ends it."""
+"""What `wherry run` does with a component: what answers requests is served, until a signal ends it; a command is run."""
 
 import atexit
 import os
@@ -12,7 +12,8 @@ from wherry.errors import InputError
 from wherry.wasm.host import GuestOptions
 
 if TYPE_CHECKING:
-    from wherry.wasm.nn.graph import SharedGraphs
+    from wherry.wasm.component import Compiled
+    from wherry.wasm.nn.graph import Graph, SharedGraphs
 
 _ADDRESS = ("0.0.0.0", 8080)
 _MEMORY = 512 << 20
@@ -21,15 +22,14 @@ _OF_THE_SERVER = {"WHERRY_API_KEYS", "WHERRY_ALLOW_ORIGINS", "WHERRY_REQUESTS"} 
 
 
 def serve(
-    component: Path,
+    component: "Compiled",
     options: GuestOptions,
     kinds: Mapping[str, str],
     graphs: "SharedGraphs",
-    cache: Path,
     say: Callable[[str], None],
 ) -> int:
-    """kinds: of the preloaded graphs, the default first (`preload.kind_of`). Raises InputError for a component that is no web
-    app."""
+    """kinds: of the preloaded graphs, the default first (`preload.kind_of`). Raises InputError for a component that answers no
+    requests."""
     from wherry.wasm.host import Mount
     from wherry.wasm.http.access import Served, access_line
     from wherry.wasm.http.environment import read_options
@@ -37,7 +37,9 @@ def serve(
     from wherry.wasm.http.server import Server, ServerOptions
     from wherry.wasm.nn.language import PreloadedLanguages, gpu_bytes
     from wherry.wasm.nn.speech import PreloadedSpeech, default_name
-    from wherry.wasm.pool import AppOptions, WebApp
+    from wherry.wasm.pool import AppOptions, Pool, WebApp
+    from wherry.wasm.wasi.proxy import HttpApp
+    from wherry.wasm.wasi.world import INCOMING_HANDLER
 
     address, port = _address(options)
     mounts = [Mount(mount.host, mount.guest, mount.writable and mount.guest != "/") for mount in options.mounts]
@@ -57,15 +59,17 @@ def serve(
     metrics = Metrics()
     threads = _CONVERSATIONS if named("language") else ServerOptions.threads
     serving = read_options({**os.environ, **options.env}, ServerOptions(address, port, threads))
-    app = WebApp(
-        component,
-        own,
-        PreloadedSpeech(named("speech"), graphs.find, metrics.heard),
-        lambda name: graphs.find(default_name(name, list(kinds))),
-        languages=PreloadedLanguages(named("language"), named("sentences"), graphs.find, metrics.said),
-        cache=cache,
-        say=say,
-    )
+
+    def find(name: str) -> "Graph":
+        return graphs.find(default_name(name, list(kinds)))
+
+    app: Pool
+    if component.version_of(INCOMING_HANDLER) is not None:
+        app = HttpApp(component, own, find, say=say)
+    else:
+        speech = PreloadedSpeech(named("speech"), graphs.find, metrics.heard)
+        languages = PreloadedLanguages(named("language"), named("sentences"), graphs.find, metrics.said)
+        app = WebApp(component, own, speech, find, languages=languages, say=say)
     metrics.watch_memory(lambda: gpu_bytes(graphs.in_memory()))
     metrics.watch_instances(lambda: app.started, lambda: app.live, lambda: app.left_behind)
     with tempfile.TemporaryDirectory(prefix="wherry-") as folder:

@@ -4,12 +4,13 @@ What a host function raises is kept on its own guest and becomes a trap: nothing
 """
 
 import ctypes
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from ctypes import byref
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import wasmtime
 from wasmtime import _ffi as ffi
@@ -20,7 +21,9 @@ from wherry.errors import GuestError, InputError, StoppedError, WherryError
 from wherry.wasm.module import load_component, new_component_engine, reason_of
 from wherry.wasm.values import Case, Own, Signature, raise_error
 
+T = TypeVar("T")
 Function = Callable[..., Any]  # the guest, then the arguments -> the result
+_WASI_2 = re.compile(r"^(wasi:[^@]+)@0\.2\.\d+$")  # whatever its last number: they differ in what was added
 _MAX_RESOURCES = 4096  # alive in a guest
 _MAX_TABLE_ELEMENTS = 1 << 18
 _MAX_PARTS = 64  # core instances, tables and memories of a guest, each
@@ -52,24 +55,45 @@ class Limits:
     memory_bytes: int = 512 << 20
 
 
-class Program:
-    """A component, compiled and linked: `start` makes instances of it, on any thread.
+class Compiled:
+    """A component as machine code, and what it exports: types by name."""
 
-    interfaces   what the host provides, by name and version; `wasi`: whether wasmtime's own WASI p2 is there besides
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        interfaces: Mapping[str, Interface],
-        *,
-        wasi: bool,
-        cache: Path | None = None,
-        say: Callable[[str], None] = lambda line: None,
-    ) -> None:
+    def __init__(self, path: Path, cache: Path | None = None, say: Callable[[str], None] = lambda line: None) -> None:
+        """Raises NotFoundError, FormatError, TooLargeError."""
         self.path = path
         self.engine = new_component_engine()
         self.component = load_component(self.engine, path, cache, say)
+        self.exports = {name: item.ty for name, item in self.component.type.exports(self.engine).items()}
+
+    def exported(self, interface: str | None, name: str) -> Any:
+        """The type of an exported function, None where there is none."""
+        items = self.exports
+        if interface is not None:
+            inner = items.get(interface)
+            if not isinstance(inner, types.ComponentInstanceType):
+                return None
+            items = {key: item.ty for key, item in inner.exports(self.engine).items()}
+        kind = items.get(name)
+        return kind if isinstance(kind, types.FuncType) else None
+
+    def version_of(self, interface: str) -> str | None:
+        """The exported interface of WASI 0.2 by its whole name, whatever its last number; None where there is none."""
+        return next((name for name in self.exports if _WASI_2.sub(r"\1", name) == interface != name), None)
+
+
+class Program:
+    """A component, linked: `start` makes instances of it, on any thread.
+
+    interfaces   what the host provides, by name and version, WASI's by name alone; `wasi`: whether wasmtime's own WASI p2 is
+                 there besides
+    """
+
+    def __init__(self, compiled: Compiled, interfaces: Mapping[str, Interface], *, wasi: bool) -> None:
+        self.compiled = compiled
+        self.path = compiled.path
+        self.engine = compiled.engine
+        self.component = compiled.component
+        self.exported = compiled.exported
         self._kept: list[Any] = []  # callbacks that C calls
         self.linker = wasm.Linker(self.engine)
         if wasi:
@@ -78,14 +102,13 @@ class Program:
         with self.linker.root() as root:
             for name, item in self.component.type.imports(self.engine).items():
                 self._define(root, name, item.ty, interfaces, wasi)
-        self.exports = {name: item.ty for name, item in self.component.type.exports(self.engine).items()}
 
     def _define(self, root: Any, name: str, kind: Any, interfaces: Mapping[str, Interface], wasi: bool) -> None:
         if not isinstance(kind, types.ComponentInstanceType):
             if isinstance(kind, types.FuncType):
                 raise InputError(f"{self.path}: found import {name}, which Wherry does not provide")
             return
-        provided = interfaces.get(name)
+        provided = interfaces.get(name) or interfaces.get(_WASI_2.sub(r"\1", name))
         if provided is None:
             items = kind.exports(self.engine)
             if wasi and name.startswith(_WASI):  # wasmtime says what it lacks when the first instance is made
@@ -112,17 +135,6 @@ class Program:
         raise_error(
             ffi.wasmtime_component_linker_instance_add_func(instance.ptr(), buffer, len(raw), callback, None, _NO_FINALIZER)
         )
-
-    def exported(self, interface: str | None, name: str) -> Any:
-        """The type of an exported function, None where there is none."""
-        items = self.exports
-        if interface is not None:
-            inner = items.get(interface)
-            if not isinstance(inner, types.ComponentInstanceType):
-                return None
-            items = {key: item.ty for key, item in inner.exports(self.engine).items()}
-        kind = items.get(name)
-        return kind if isinstance(kind, types.FuncType) else None
 
 
 def _host_function(function: Function, signature: Signature) -> Callable[..., int]:
@@ -161,6 +173,7 @@ class Table:
     def add(self, kind: int, item: Any) -> Own:
         """Raises GuestError where a guest has too many: it has lost count, and ends."""
         if len(self._items) >= _MAX_RESOURCES:
+            _close(item)
             raise GuestError(f"resources: found {len(self._items)} in use, expected fewer")
         number, self._next = self._next, self._next + 1
         self._items[number] = item
@@ -169,14 +182,25 @@ class Table:
     def __getitem__(self, number: int) -> Any:
         return self._items[number]
 
+    def of(self, number: int, kind: type[T]) -> T:
+        """What stands there. Raises GuestError for another kind than it should be: a number that was made up."""
+        item = self._items.get(number)
+        if not isinstance(item, kind):
+            raise GuestError(f"resources: found no {kind.__name__.lower()} where a handle of one was expected")
+        return item
+
     def take(self, number: int) -> Any:
         """Of a resource that passes to the host."""
         return self._items.pop(number)
 
+    def take_of(self, number: int, kind: type[T]) -> T:
+        """The same, of a kind. Raises GuestError."""
+        item = self.of(number, kind)
+        del self._items[number]
+        return item
+
     def drop(self, number: int) -> None:
-        item = self._items.pop(number, None)
-        if (close := getattr(item, "close", None)) is not None:
-            close()
+        _close(self._items.pop(number, None))
 
     def items(self) -> Iterable[Any]:
         return self._items.values()
@@ -189,11 +213,17 @@ class Table:
         return len(self._items)
 
 
+def _close(item: Any) -> None:
+    if (close := getattr(item, "close", None)) is not None:
+        close()
+
+
 class Guest:
     """One instance of a program. One thread makes it, calls it and closes it; `stop` may come from any.
 
-    data     whatever the host's functions want to find with their guest
+    data     whatever the host's functions want to find with their guest; its `close`, if it has one, comes after the guest's
     wanted   raises StoppedError where nobody waits for the guest's work any more, which may go on and end by itself
+    wake     ends the waits of the guest in the host's functions, after `stop`
 
     After a trap it is of no use any more.
     """
@@ -205,8 +235,10 @@ class Guest:
         wasi: wasmtime.WasiConfig | None,
         data: Any = None,
         wanted: Callable[[], None] = lambda: None,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self.data = data
+        self._wake = wake
         self._wanted = wanted
         self.table = Table()
         self.dead = False
@@ -225,6 +257,7 @@ class Guest:
         try:
             self._instance = program.linker.instantiate(self._store, program.component)
         except wasmtime.WasmtimeError as error:
+            self.close()
             raise self._ended(error) from error
 
     def call(self, interface: str | None, name: str, *arguments: Any) -> Any:
@@ -260,6 +293,7 @@ class Guest:
         """End its code where it stands."""
         self._reason = self._reason or reason
         self._program.engine.increment_epoch()
+        self._wake()
 
     @property
     def stopped(self) -> str:
@@ -286,6 +320,7 @@ class Guest:
         _here.guest = self
         self.table.clear()
         self._store.close()
+        _close(self.data)
 
     def _at_epoch(self, context: Any, data: Any, more: Any, kind: Any) -> int:
         """Some guest of this engine is to stop: this one?"""

@@ -20,7 +20,7 @@ import wasmtime
 
 from wherry.errors import DeviceError, FormatError, GuestError, StoppedError
 from wherry.wasm import app
-from wherry.wasm.component import Guest, Interface, Limits, Program
+from wherry.wasm.component import Compiled, Guest, Interface, Limits, Program
 from wherry.wasm.host import Mount
 from wherry.wasm.http.exchange import Exchange, Request
 from wherry.wasm.language import Languages, NoLanguages
@@ -56,34 +56,19 @@ class AppOptions:
     folder_bytes: int = 256 << 20
 
 
-class WebApp:
-    """A component of the world `web-app`, ready to answer. Callable from any number of threads, each of which has an instance
-    to itself meanwhile. `close` ends them all.
+class Pool:
+    """Instances of a program, each with a thread. Callable from any number of threads, each of which has an instance to itself
+    meanwhile. `close` ends them all.
 
-    Raises FormatError and InputError for a file that is no such component.
+    What the program is says `begin`, which makes a guest of it, and `run`, which has one answer. fresh: whether each request has
+    a guest of its own.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        options: AppOptions,
-        speech: Speech,
-        find_graph: Callable[[str], Graph],
-        *,
-        languages: Languages | None = None,
-        cache: Path | None = None,
-        say: Callable[[str], None] = lambda line: None,
-    ) -> None:
+    fresh = False
+
+    def __init__(self, program: Program, options: AppOptions, say: Callable[[str], None]) -> None:
         self.options = options
-        self.program = Program(path, interfaces(), wasi=True, cache=cache, say=say)
-        if self.program.exported(None, app.HANDLE) is None:
-            raise FormatError(
-                f"{path}: found no export {app.HANDLE}, expected a web app of wherry:app@{app.VERSION}",
-                hint="`wherry build FOLDER` makes one of a web app in Python",
-            )
-        self._speech = speech
-        self._languages = languages or NoLanguages()
-        self._find_graph = find_graph
+        self.program = program
         self._say = say
         self._guard = threading.Lock()
         self._idle: list[_Instance] = []
@@ -91,10 +76,21 @@ class WebApp:
         self.started = 0  # instances so far
         self.live = 0
 
+    def begin(self, folder: Path) -> Guest:
+        """folder: the instance's own."""
+        raise NotImplementedError
+
+    def run(self, guest: Guest, exchange: Exchange, folder: Path) -> None:
+        raise NotImplementedError
+
     def __call__(self, exchange: Exchange) -> None:
         instance = self._take()
         try:
             instance.answer(exchange)
+        except Exception as error:
+            if exchange.ended:  # the client has its answer, or knows that it never will
+                self._say(f"{self.program.path.name}: after the answer: {error}")
+            raise
         finally:
             self._give_back(instance)
 
@@ -123,7 +119,7 @@ class WebApp:
                 raise DeviceError(f"{self.program.path.name}: found {self._left_behind} instances that do not end, expected none")
             self.started += 1
             self.live += 1
-        return _Instance(self.program, self.options, self._data, self._ended)
+        return _Instance(self, self._ended)
 
     def _give_back(self, instance: "_Instance") -> None:
         with self._guard:
@@ -140,6 +136,55 @@ class WebApp:
             self.live -= 1
             if instance.left_behind:
                 self._left_behind -= 1
+
+
+class WebApp(Pool):
+    """A component of the world `web-app`, ready to answer.
+
+    Raises FormatError and InputError for a file that is no such component.
+    """
+
+    def __init__(
+        self,
+        component: Path | Compiled,
+        options: AppOptions,
+        speech: Speech,
+        find_graph: Callable[[str], Graph],
+        *,
+        languages: Languages | None = None,
+        cache: Path | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        compiled = component if isinstance(component, Compiled) else Compiled(component, cache, say)
+        super().__init__(Program(compiled, interfaces(), wasi=True), options, say)
+        if compiled.exported(None, app.HANDLE) is None:
+            raise FormatError(
+                f"{compiled.path}: found no export {app.HANDLE}, expected a web app of wherry:app@{app.VERSION}",
+                hint="`wherry build FOLDER` makes one of a web app in Python",
+            )
+        self._speech = speech
+        self._languages = languages or NoLanguages()
+        self._find_graph = find_graph
+
+    def begin(self, folder: Path) -> Guest:
+        options = self.options
+        wasi = wasmtime.WasiConfig()
+        wasi.argv = [self.program.path.name]
+        wasi.env = list(options.settings.items())
+        for mount in options.mounts:
+            wasi.preopen_dir(str(mount.host), mount.guest, mount.writable)
+        wasi.preopen_dir(str(folder), _FOLDER, True)
+        data = self._data(folder)
+        return Guest(self.program, Limits(options.memory_bytes), wasi, data, data.check)
+
+    def run(self, guest: Guest, exchange: Exchange, folder: Path) -> None:
+        data: app.AppData = guest.data
+        data.begin(exchange)
+        try:
+            with _body(exchange.request, folder) as name:
+                guest.call(None, app.HANDLE, _request(exchange.request, name))
+        finally:
+            data.exchange = None
 
     def _data(self, folder: Path) -> app.AppData:
         paths = GuestPaths(((_FOLDER, folder), *((mount.guest, mount.host) for mount in self.options.mounts)))
@@ -171,18 +216,11 @@ class _Job:
 class _Instance:
     """One guest, its thread and its folder."""
 
-    def __init__(
-        self,
-        program: Program,
-        options: AppOptions,
-        data: Callable[[Path], app.AppData],
-        when_ended: Callable[["_Instance"], None],
-    ) -> None:
+    def __init__(self, pool: Pool, when_ended: Callable[["_Instance"], None]) -> None:
         self.left_behind = False
         self.ended = threading.Event()
-        self._program = program
-        self._options = options
-        self._data = data
+        self._pool = pool
+        self._options = pool.options
         self._when_ended = when_ended
         self._guest: Guest | None = None
         self._folder: Path | None = None
@@ -205,7 +243,7 @@ class _Instance:
             job.changed.clear()
             if job.done:
                 break
-            if exchange.gone:
+            if exchange.gone and not exchange.ended:
                 deadline = min(deadline, time.monotonic() + _GRACE_SECONDS)  # it may end by itself: its writes tell it
             if (reason := self._why_stop(exchange, deadline)) and self._stop(job, reason):
                 break
@@ -220,7 +258,7 @@ class _Instance:
 
     def _why_stop(self, exchange: Exchange, deadline: float) -> str:
         if time.monotonic() > deadline:
-            if exchange.gone:
+            if exchange.gone and not exchange.ended:
                 return "the client has gone"
             return f"found no answer after {self._options.timeout:g} s, expected it by then"
         if self._folder is None:
@@ -266,25 +304,13 @@ class _Instance:
 
     def _run(self, exchange: Exchange, folder: Path) -> None:
         if self._guest is None:
-            self._guest = self._start(folder)
-        data: app.AppData = self._guest.data
-        data.begin(exchange)
+            self._guest = self._pool.begin(folder)
         try:
-            with _body(exchange.request, folder) as name:
-                self._guest.call(None, app.HANDLE, _request(exchange.request, name))
+            self._pool.run(self._guest, exchange, folder)
         finally:
-            data.exchange = None
-
-    def _start(self, folder: Path) -> Guest:
-        options = self._options
-        wasi = wasmtime.WasiConfig()
-        wasi.argv = [self._program.path.name]
-        wasi.env = list(options.settings.items())
-        for mount in options.mounts:
-            wasi.preopen_dir(str(mount.host), mount.guest, mount.writable)
-        wasi.preopen_dir(str(folder), _FOLDER, True)
-        data = self._data(folder)
-        return Guest(self._program, Limits(options.memory_bytes), wasi, data, data.check)
+            if self._pool.fresh:
+                self._guest.close()
+                self._guest = None
 
 
 def _request(request: Request, body: str | None) -> tuple[object, ...]:

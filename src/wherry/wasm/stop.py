@@ -17,6 +17,8 @@ WRITE: int = getattr(select, "POLLOUT", 4)
 FAILED: int = getattr(select, "POLLERR", 8)
 HUNG_UP: int = getattr(select, "POLLHUP", 16)
 
+_MAX_WAKES = 4096  # heard as one
+
 Check = Callable[[], None]  # raises StoppedError once nobody waits for the result any more
 T = TypeVar("T")
 
@@ -49,6 +51,11 @@ class Stop:
         with contextlib.suppress(OSError):  # full: it has been woken before; closed: nobody waits any more
             self._wake.send(b"!")
 
+    def wake(self) -> None:
+        """End the wait that is under way, or else the next one: what is waited for may have come. From any thread."""
+        with contextlib.suppress(OSError):
+            self._wake.send(b"?")
+
     def close(self) -> None:
         """The guest has ended. A job that nobody waits for goes on until its next check."""
         self._jobs.put(None)
@@ -69,6 +76,8 @@ class Stop:
         """Descriptor -> what to wait for; the first that are ready, as pairs. None of them after the word to stop."""
         woken = self._woken.fileno()
         found = _poll({**watched, woken: READ}, milliseconds)
+        if not self.given and any(number == woken for number, _ in found):
+            self._woken.recv(_MAX_WAKES)
         return [(number, mask) for number, mask in found if number != woken]
 
     def wait(self, number: int, mask: int) -> None:

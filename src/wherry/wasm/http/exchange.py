@@ -41,6 +41,7 @@ class Exchange:
         self._ended = False
         self._gone = False
         self._when_gone: list[Callable[[], None]] = []
+        self._when_drained: Callable[[], None] | None = None
 
     # -- the thread that answers
 
@@ -56,6 +57,20 @@ class Exchange:
                 self._when_gone.append(call)
                 return
         call()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer is whole, or will never be."""
+        return self._ended
+
+    @property
+    def room(self) -> int:
+        """Bytes that can be written without waiting; any number where nobody reads them any more."""
+        return _MAX_WAITING_BYTES if self._gone else max(0, _MAX_WAITING_BYTES - self._waiting_bytes)
+
+    def when_drained(self, call: Callable[[], None]) -> None:
+        """Have `call` called whenever there is room again, on the loop's thread."""
+        self._when_drained = call
 
     def start(self, status: int, headers: Headers) -> None:
         """Raises ValueError for a head that HTTP does not have, RuntimeError where there is one already."""
@@ -83,8 +98,10 @@ class Exchange:
         return True
 
     def end(self, error: BaseException | None = None) -> None:
-        """The last call; `error` is why the answer is not whole."""
+        """The last call that counts; `error` is why the answer is not whole."""
         with self._changed:
+            if self._ended:
+                return
             self.error = error
             self._ended = True
         self._wake()
@@ -110,6 +127,8 @@ class Exchange:
                 self._chunks.clear()
                 self._waiting_bytes = 0
                 self._changed.notify_all()
+            if data and self._when_drained is not None:
+                self._when_drained()
             if data or ended:
                 return data, not ended
             await self._arrived.wait()
