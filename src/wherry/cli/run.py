@@ -67,6 +67,9 @@ def run(
     entrypoint, command and variables, and its labels wherry.preload, wherry.publish, wherry.device, wherry.memory and
     wherry.timeout. Options given here win, then variables of the environment. What is a file is run as a file.
 
+    A file is a core module (wasm32-wasip1) or a component: a web app of `wherry build` or of wasi:http is served, on port
+    8080 unless told otherwise, a command (wasi:cli) is run.
+
     The exit code is the guest's own; 6 when it trapped or ran out of time or memory, 130 after Ctrl-C, 143 after SIGTERM.
 
     \b

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import wasmtime
+from wasmtime import _ffi as ffi
 from wasmtime import component
 
 from wherry.errors import FormatError, NotFoundError, TooLargeError
@@ -25,7 +26,7 @@ def _version() -> str:
 
 
 # Part of the cache's key: a change of how modules are compiled makes old entries unreachable.
-_SETTINGS = f"{_version()}-epoch-v2"
+_SETTINGS = f"{_version()}-epoch-v3"
 
 
 def new_engine() -> wasmtime.Engine:
@@ -48,6 +49,8 @@ def new_component_engine() -> wasmtime.Engine:
     config.wasm_threads = False
     config.wasm_memory64 = False
     config.wasm_gc = False
+    # With it, wasmtime 50 ends whoever lends the host two resources in one call ("deferred host scope has no call context").
+    ffi.wasmtime_config_concurrency_support_set(config.ptr(), False)
     return wasmtime.Engine(config)
 
 

@@ -1,0 +1,70 @@
+/* A command of plain C, which the preview1 adapter makes a component: argv[1] says what to do. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define IS(text) (!strcmp(what, text))
+
+static int deep(int n) {
+  volatile char room[256];
+  room[0] = (char)n;
+  return deep(n + 1) + room[0];
+}
+
+static void say(const char *name, int result) { printf("%s %s\n", name, result < 0 ? strerror(errno) : "ok"); }
+
+int main(int argc, char **argv) {
+  const char *what = argc > 1 ? argv[1] : "";
+  char text[256];
+  if (IS("greet")) {
+    for (int i = 0; i < argc; i++) printf("%s\n", argv[i]);
+    printf("%s %s\n", getenv("GREETING"), getenv("HOME") ? "leaked" : "alone");
+    while (fgets(text, sizeof text, stdin)) printf("heard %s", text);
+    fprintf(stderr, "to stderr\n");
+    return 3;
+  }
+  if (IS("read")) {
+    for (int i = 2; i < argc; i++) {
+      int fd = open(argv[i], O_RDONLY);
+      ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+      text[size < 0 ? 0 : size] = 0;
+      printf("%s: %s\n", argv[i], size < 0 ? strerror(errno) : text);
+      if (fd >= 0) close(fd);
+    }
+    return 0;
+  }
+  if (IS("change")) {
+    int fd = open("/data/new", O_WRONLY | O_CREAT | O_EXCL, 0600);
+    say("create", fd);
+    say("write", write(fd, "written", 7));
+    say("close", close(fd));
+    fd = open("/data/new", O_WRONLY | O_APPEND);
+    say("append", write(fd, "+more", 5));
+    say("close", close(fd));
+    say("folder", mkdir("/data/folder", 0700));
+    say("rename", rename("/data/new", "/data/folder/moved"));
+    say("remove", unlink("/data/old"));
+    struct stat found;
+    say("stat", stat("/data/folder/moved", &found));
+    printf("size %lld\n", (long long)found.st_size);
+    return 0;
+  }
+  if (IS("spin")) for (;;) what = "spin";
+  if (IS("sleep")) sleep(100000);
+  if (IS("wait")) return (int)read(0, text, 1);
+  if (IS("recurse")) return deep(0);
+  if (IS("open")) for (int n = 0;; n++) if (open("/data/old", O_RDONLY) < 0) return printf("%d %s\n", n, strerror(errno)), 0;
+  if (IS("grow")) {
+    size_t held = 0;
+    for (volatile char *piece; (piece = malloc(1 << 20)); held++) *piece = 1;
+    printf("%zu\n", held);
+    return 0;
+  }
+  if (IS("flood")) for (;;) if (puts("and on and on and on and on and on") < 0) return 9;
+  return 1;
+}

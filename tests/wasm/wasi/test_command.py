@@ -1,0 +1,116 @@
+"""wherry run on a command of C, wasi-libc and wasmtime's adapter: its terminal, its files, its end."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.wasm.wasi.conftest import CACHE
+
+WHERRY = [sys.executable, "-m", "wherry"]
+
+
+def wherry(component: Path, *arguments: str, flags: tuple[str, ...] = (), stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    command = [*WHERRY, "run", *flags, str(component), *arguments]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(CACHE), "HOME": "/nowhere"}
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, env=environment)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder to give, with links that lead out of it, and what must not be read."""
+    (tmp_path / "secret").write_text("not for you")
+    given = tmp_path / "given"
+    (given / "inner").mkdir(parents=True)
+    (given / "old").write_text("plain")
+    (given / "inner/file").write_text("within")
+    for name, target in {
+        "out": "../secret", "absolute": str(tmp_path / "secret"), "up": "..", "passwd": "/etc/passwd", "loop": "loop",
+        "in": "inner/file", "inner/back": "../old", "inner/far": "../../secret",
+    }.items():  # fmt: skip
+        (given / name).symlink_to(target)
+    return given
+
+
+def test_a_command_has_its_words_variables_streams_and_code(command_component: Path) -> None:
+    found = wherry(command_component, "greet", "größe", flags=("--env", "GREETING=hi"), stdin="one\ntwo\n")
+    assert found.stdout == f"{command_component.name}\ngreet\ngröße\nhi alone\nheard one\nheard two\n"
+    assert (found.returncode, found.stderr) == (1, "to stderr\n")  # the adapter asks for success or failure alone
+
+
+def test_paths_stay_within_the_folder(command_component: Path, folder: Path) -> None:
+    allowed = {"/data/old": "plain", "/data/in": "within", "/data/inner/../old": "plain", "/data/inner/back": "plain"}
+    denied = (
+        "out",
+        "absolute",
+        "passwd",
+        "up/secret",
+        "inner/far",
+        "../secret",
+        "inner/../../secret",
+        "loop",
+        "old/..",
+        "missing",
+    )
+    asked = [*allowed, *(f"/data/{name}" for name in denied), "/etc/passwd", "../../etc/passwd", "/proc/self/environ"]
+    found = wherry(command_component, "read", *asked, flags=("--dir", f"{folder}:/data"))
+    assert found.returncode == 0, found.stderr
+    answers = dict(line.split(": ", 1) for line in found.stdout.splitlines())
+    assert {path: answers[path] for path in allowed} == allowed
+    errors = {os.strerror(number) for number in (errno.EPERM, errno.ENOENT, errno.ELOOP, errno.ENOTDIR)}
+    errors |= {"Symbolic link loop", "Capabilities insufficient", "Bad file descriptor"}  # as wasi-libc says them
+    assert {answers[path] for path in asked if path not in allowed} <= errors
+
+
+def test_what_a_command_changes_is_changed(command_component: Path, folder: Path) -> None:
+    found = wherry(command_component, "change", flags=("--dir", f"{folder}:/data"))
+    assert set(found.stdout.splitlines()) == {
+        *(f"{step} ok" for step in ["create", "write", "close", "append", "folder", "rename", "remove", "stat"]),
+        "size 12",
+    }
+    assert (folder / "folder/moved").read_text() == "written+more"
+    assert not (folder / "old").exists() and not (folder / "new").exists()
+
+
+def test_a_folder_to_read_only_cannot_be_changed(command_component: Path, folder: Path) -> None:
+    before = sorted(path.name for path in folder.rglob("*"))
+    found = wherry(command_component, "change", flags=("--dir", f"{folder}:/data:ro"))
+    assert [line for line in found.stdout.splitlines() if line.startswith(("create", "folder", "remove"))] == [
+        f"{step} Read-only file system" for step in ("create", "folder", "remove")
+    ]
+    assert sorted(path.name for path in folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("what", "flags", "said"),
+    [
+        ("spin", ("--timeout", "0.5"), "ran for 0.5 s"),
+        ("sleep", ("--timeout", "0.5"), "ran for 0.5 s"),
+        ("recurse", (), ""),
+    ],
+)
+def test_a_command_without_end_is_ended(command_component: Path, what: str, flags: tuple[str, ...], said: str) -> None:
+    found = wherry(command_component, what, flags=flags)
+    assert found.returncode == 6, found.stderr
+    assert said in found.stderr and "Traceback" not in found.stderr
+
+
+def test_a_signal_ends_a_command_that_reads(command_component: Path) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(CACHE)}
+    command = [*WHERRY, "run", str(command_component), "flood"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(200)  # it runs
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+
+
+def test_files_and_memory_have_limits(command_component: Path, folder: Path) -> None:
+    opened = wherry(command_component, "open", flags=("--dir", f"{folder}:/data")).stdout.split(maxsplit=1)
+    assert 100 < int(opened[0]) < 256  # the adapter has no more
+    grown = wherry(command_component, "grow", flags=("--memory", "32m"))
+    assert 8 <= int(grown.stdout) <= 32  # its allocator asks for twice as much each time
