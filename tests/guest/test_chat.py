@@ -123,3 +123,28 @@ def test_vectors_and_what_is_too_long() -> None:
             chat.open().complete("word " * 1001)
         with pytest.raises(NotFoundError, match='"other"'):
             chat.open("other")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"temperature": "hot"}, "temperature: found 'hot', expected a number"),
+        ({"temperature": True}, "temperature: found True"),
+        ({"max_tokens": -1}, r"max_tokens: found -1, expected a whole number from 0 to 2\^32 - 1"),
+        ({"max_tokens": 1.5}, r"max_tokens: found 1\.5"),
+        ({"seed": 1 << 64}, "seed: found 18446744073709551616"),
+        ({"stop": "end"}, "stop: found 'end', expected texts in a tuple"),
+        ({"stop": ("a", 3)}, "stop: found 3, expected a text"),
+        ({"stop": ("\ud800",)}, "stop: found half a character at 0"),
+        ({"logit_bias": [1]}, r"logit_bias: found \[1\], expected an object"),
+        ({"logit_bias": {"1": 2.0}}, "logit_bias: found '1', expected a whole number"),
+        ({"logit_bias": {1: None}}, "logit_bias: found None, expected a number"),
+        ({"json_schema": "{}"}, "json_schema: found '{}', expected an object"),
+        ({"regex": 3}, "regex: found 3, expected a text"),
+        ({"tool_choice": None}, "tool_choice: found None, expected a text"),
+        ({"shift": 1}, "shift: found 1, expected True or False"),
+    ],
+)
+def test_options_of_another_type_are_named(options: Any, expected: str) -> None:
+    with host.use(FakeHost()), pytest.raises(InputError, match=expected):
+        chat.open().answer(SAID, chat.Options(**options))

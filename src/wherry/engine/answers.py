@@ -3,10 +3,10 @@
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from wherry.engine.conversation import AnswerOptions, Likely, Piece, Token, ToolCall, Usage
+from wherry.engine.conversation import AnswerOptions, Likely, Piece, Token, ToolCall, Usage, valid_text, whole_number
 from wherry.engine.language import Language
 from wherry.engine.messages import check_messages, check_tools
 from wherry.engine.sampling import SamplingOptions
@@ -36,6 +36,7 @@ def chat(
     With a tool_choice that requires a call the answer is one; else calls are found in what the model says, if json_schema,
     regex and gbnf say nothing else. Raises InputError naming the field, PromptTooLongError.
     """
+    options = options.checked()
     said, known = check_messages(messages), check_tools(tools)
     named, choice = options.tool_name, options.tool_choice
     if choice not in ("auto", "none", "required"):
@@ -65,7 +66,11 @@ def complete(
     told: Told = lambda usage, first, seconds: None,
 ) -> "AnswerStream":
     """What comes after a text, in which nothing is special, or after tokens; computed from now on. Raises as `chat`."""
-    tokens = language.text_prompt(prompt) if isinstance(prompt, str) else list(prompt)
+    options = options.checked()
+    if isinstance(prompt, str):
+        tokens = language.text_prompt(valid_text("prompt", prompt))
+    else:
+        tokens = [whole_number("prompt", token, 32) for token in prompt]
     return _begin(language, "prompt", tokens, options, _grammar(options), None, told)
 
 
@@ -86,8 +91,6 @@ def _begin(
         )
     most = options.max_tokens if options.max_tokens is not None else (_ENDLESS if options.shift else room)
     top = options.top_logprobs
-    if most < 0:
-        raise InputError(f"max_tokens: found {most}, expected at least 0")
     if top is not None and not 0 <= top <= _MOST_TOP:
         raise InputError(f"top_logprobs: found {top}, expected 0 to {_MOST_TOP}")
     sampling = SamplingOptions(
@@ -113,8 +116,6 @@ def _grammar(options: AnswerOptions) -> Grammar | None:
     if len(given) > 1:
         raise InputError(f"found {' and '.join(given)}, expected one of them")
     if options.json_schema is not None:
-        if not isinstance(options.json_schema, Mapping):
-            raise InputError(f"json_schema: found {type(options.json_schema).__name__}, expected an object")
         return json_schema(options.json_schema, spaced=False)
     if options.regex is not None:
         return regular_expression(options.regex)

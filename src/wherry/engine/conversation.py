@@ -1,9 +1,13 @@
 """What a language model is asked for and what comes back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from wherry.errors import InputError
+
+_REAL = ("temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty")
+_WHOLE = {"max_tokens": 32, "top_k": 32, "penalty_last": 32, "seed": 64, "top_logprobs": 32}  # bits
 JSON_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
@@ -47,6 +51,53 @@ class AnswerOptions:
     tool_name: str | None = None
     parallel_tool_calls: bool = True
     shift: bool = False
+
+    def checked(self) -> "AnswerOptions":
+        """The same with every value of its type. Raises InputError naming one that is not; which values serve, the host says."""
+        values: dict[str, Any] = {name: _real(name, getattr(self, name)) for name in _REAL}
+        for name, bits in _WHOLE.items():
+            if getattr(self, name) is not None:
+                values[name] = whole_number(name, getattr(self, name), bits)
+        if isinstance(self.stop, str) or not isinstance(self.stop, tuple | list):
+            raise InputError(f"stop: found {self.stop!r:.80}, expected texts in a tuple")
+        values["stop"] = tuple(valid_text("stop", text) for text in self.stop)
+        for name in ("logit_bias", "json_schema"):
+            if not isinstance(getattr(self, name), Mapping) and not (name == "json_schema" and self.json_schema is None):
+                raise InputError(f"{name}: found {getattr(self, name)!r:.80}, expected an object")
+        values["logit_bias"] = {
+            whole_number("logit_bias", token, 32): _real("logit_bias", bias) for token, bias in self.logit_bias.items()
+        }
+        for name in ("regex", "gbnf", "tool_choice", "tool_name"):
+            if getattr(self, name) is not None or name == "tool_choice":
+                values[name] = valid_text(name, getattr(self, name))
+        for name in ("parallel_tool_calls", "shift"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name}: found {getattr(self, name)!r:.80}, expected True or False")
+        return replace(self, **values)
+
+
+def _real(place: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{place}: found {value!r:.80}, expected a number")
+    return float(value)
+
+
+def whole_number(place: str, value: object, bits: int) -> int:
+    """Raises InputError for what is none from 0 to 2^bits - 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << bits:
+        raise InputError(f"{place}: found {value!r:.80}, expected a whole number from 0 to 2^{bits} - 1")
+    return value
+
+
+def valid_text(place: str, text: object) -> str:
+    """Raises InputError for what is no text, and for one with half a character, which no tokenizer reads."""
+    if not isinstance(text, str):
+        raise InputError(f"{place}: found {text!r:.80}, expected a text")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{place}: found half a character at {error.start}, expected Unicode") from error
+    return text
 
 
 @dataclass(frozen=True)

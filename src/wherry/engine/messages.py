@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from wherry.engine.conversation import valid_text
 from wherry.errors import InputError
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -69,7 +70,7 @@ def _message(place: str, message: object, calls: set[str]) -> dict[str, Any]:
 def _content(place: str, content: object) -> str:
     """A text, or parts of type text."""
     if isinstance(content, str):
-        return _valid(place, content)
+        return valid_text(place, content)
     if not isinstance(content, list | tuple):
         raise _wrong(place, content, "a text, or a list of parts of type text")
     texts = []
@@ -127,16 +128,7 @@ def _object(place: str, value: object) -> Mapping[str, Any]:
 def _text(place: str, value: object) -> str:
     if not isinstance(value, str):
         raise _wrong(place, value, "a text")
-    return _valid(place, value)
-
-
-def _valid(place: str, text: str) -> str:
-    """JSON can write half a surrogate pair, which no tokenizer reads."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{place}: found half a character at {error.start}, expected Unicode") from error
-    return text
+    return valid_text(place, value)
 
 
 def _wrong(place: str, value: object, expected: str) -> InputError:

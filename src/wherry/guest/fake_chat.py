@@ -73,6 +73,7 @@ class FakeChatModel:
         return self._answer(prompt, (), options, len(_words(prompt) if isinstance(prompt, str) else prompt))
 
     def _answer(self, asked: Any, tools: Sequence[Mapping[str, Any]], options: AnswerOptions, count: int) -> FakeAnswer:
+        options = options.checked()
         self._prompted.append((self.name, asked, tools, options))
         if count >= self.context:
             raise PromptTooLongError(f"messages: found {count} tokens, expected fewer than the context of {self.context}")

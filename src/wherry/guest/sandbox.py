@@ -20,7 +20,7 @@ from wit_world.imports import graph as nn_graph
 from wit_world.imports import tensor as nn_tensor
 
 from wherry import errors
-from wherry.engine.conversation import AnswerOptions, Likely, Piece, Token, ToolCall, Usage, Vector
+from wherry.engine.conversation import AnswerOptions, Likely, Piece, Token, ToolCall, Usage, Vector, valid_text, whole_number
 from wherry.engine.transcript import Segment, TranscribeOptions, TranscriptStream, Word
 from wherry.guest import host, wsgi
 from wherry.guest import log as app_log
@@ -212,7 +212,7 @@ class SandboxChat:
         return bool(self._model.supports_tools())
 
     def tokens(self, text: str) -> list[int]:
-        return list(_call(lambda: self._model.tokens(_text("text", text))))
+        return list(_call(lambda: self._model.tokens(valid_text("text", text))))
 
     def text(self, tokens: Sequence[int]) -> str:
         return str(_call(lambda: self._model.text(_numbers("tokens", tokens))))
@@ -260,44 +260,14 @@ def _token(token: Any) -> Token:
     return Token(token.id, token.data.encode("latin-1"), token.logprob, top)
 
 
-_REAL = ("temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty")
-_WHOLE = {"max_tokens": 32, "top_k": 32, "penalty_last": 32, "seed": 64, "top_logprobs": 32}  # bits
-
-
 def _options(options: AnswerOptions) -> Any:
     """In the contract's order, which is the class's. Every value is of the contract's type, or the compiler's code would trap."""
-    values = {field.name: getattr(options, field.name) for field in fields(options)}
-    for name in _REAL:
-        values[name] = _real(name, values[name])
-    for name, bits in _WHOLE.items():
-        if values[name] is not None:
-            values[name] = _whole(name, values[name], bits)
-    try:
-        values["stop"] = [_text("stop", text) for text in options.stop]
-        biases = options.logit_bias.items()
-    except (TypeError, AttributeError) as error:
-        raise errors.InputError(f"options: found a value that cannot be ({error})") from error
-    values["logit_bias"] = [(_whole("logit_bias", token, 32), _real("logit_bias", bias)) for token, bias in biases]
-    if options.json_schema is not None:
-        values["json_schema"] = _json("json_schema", options.json_schema)
-    for name in ("regex", "gbnf", "tool_choice", "tool_name"):
-        if values[name] is not None:
-            values[name] = _text(name, values[name])
-    for name in ("parallel_tool_calls", "shift"):
-        values[name] = bool(values[name])
+    checked = options.checked()
+    values = {field.name: getattr(checked, field.name) for field in fields(checked)}
+    values["stop"], values["logit_bias"] = list(checked.stop), list(checked.logit_bias.items())
+    if checked.json_schema is not None:
+        values["json_schema"] = _json("json_schema", checked.json_schema)
     return language.Options(**values)
-
-
-def _real(place: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise errors.InputError(f"{place}: found {value!r}, expected a number")
-    return float(value)
-
-
-def _whole(place: str, value: Any, bits: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << bits:
-        raise errors.InputError(f"{place}: found {value!r}, expected a whole number from 0 to 2^{bits} - 1")
-    return value
 
 
 def _json(place: str, value: Any) -> str:
@@ -309,22 +279,14 @@ def _json(place: str, value: Any) -> str:
 
 def _prompt(place: str, prompt: str | Sequence[int]) -> Any:
     return (
-        language.Prompt_Text(_text(place, prompt)) if isinstance(prompt, str) else language.Prompt_Tokens(_numbers(place, prompt))
+        language.Prompt_Text(valid_text(place, prompt))
+        if isinstance(prompt, str)
+        else language.Prompt_Tokens(_numbers(place, prompt))
     )
 
 
-def _text(place: str, text: Any) -> str:
-    if not isinstance(text, str):
-        raise errors.InputError(f"{place}: found {text!r}, expected a text")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise errors.InputError(f"{place}: found half a character at {error.start}, expected Unicode") from error
-    return text
-
-
 def _numbers(place: str, tokens: Sequence[int]) -> list[int]:
-    return [_whole(place, token, 32) for token in tokens]
+    return [whole_number(place, token, 32) for token in tokens]
 
 
 @dataclass(frozen=True)
