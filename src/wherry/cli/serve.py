@@ -4,7 +4,8 @@ import atexit
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from wherry.wasm.host import GuestOptions
 
 if TYPE_CHECKING:
     from wherry.wasm.component import Compiled
+    from wherry.wasm.http.server import Server
     from wherry.wasm.nn.graph import Graph, SharedGraphs
+    from wherry.wasm.pool import Pool
 
 _ADDRESS = ("0.0.0.0", 8080)
 _MEMORY = 512 << 20
@@ -30,6 +33,23 @@ def serve(
 ) -> int:
     """kinds: of the preloaded graphs, the default first (`preload.kind_of`). Raises InputError for a component that answers no
     requests."""
+    with serving_app(component, options, kinds, graphs, say) as (server, app):
+        say(f"{server.url}  {', '.join(kinds) or 'no model'}")
+        server.run()
+    if app.left_work:
+        atexit.register(_leave)  # native code that runs while Python goes would crash
+    return 0
+
+
+@contextmanager
+def serving_app(
+    component: "Compiled",
+    options: GuestOptions,
+    kinds: Mapping[str, str],
+    graphs: "SharedGraphs",
+    say: Callable[[str], None],
+) -> Iterator[tuple["Server", "Pool"]]:
+    """A server that is ready to run, and its app, which is closed after it."""
     from wherry.wasm.host import Mount
     from wherry.wasm.http.access import Served, access_line
     from wherry.wasm.http.environment import read_options
@@ -73,13 +93,8 @@ def serve(
     metrics.watch_memory(lambda: gpu_bytes(graphs.in_memory()))
     metrics.watch_instances(lambda: app.started, lambda: app.live, lambda: app.left_behind)
     with tempfile.TemporaryDirectory(prefix="wherry-") as folder:
-        server = Server(app, serving, Path(folder), served, metrics=metrics)
-        say(f"{server.url}  {', '.join(kinds) or 'no model'}")
-        server.run()
+        yield Server(app, serving, Path(folder), served, metrics=metrics), app
     app.close()
-    if app.left_work:
-        atexit.register(_leave)  # native code that runs while Python goes would crash
-    return 0
 
 
 def _leave() -> None:

@@ -131,6 +131,11 @@ class Server:
         host, port = self._socket.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    @property
+    def threads(self) -> int:
+        """Requests that are answered at once."""
+        return self._options.threads
+
     def run(self) -> None:
         """Until SIGINT or SIGTERM, then until the requests that run are answered."""
         try:
