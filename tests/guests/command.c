@@ -54,6 +54,16 @@ int main(int argc, char **argv) {
     printf("size %lld\n", (long long)found.st_size);
     return 0;
   }
+  if (IS("clock")) {
+    struct timespec times[2];
+    clock_gettime(CLOCK_REALTIME, &times[0]);
+    clock_gettime(CLOCK_MONOTONIC, &times[1]);
+    for (int i = 0; i < 2; i++) printf("%lld %ld\n", (long long)times[i].tv_sec, times[i].tv_nsec);
+    usleep(2000);
+    clock_gettime(CLOCK_MONOTONIC, &times[0]);
+    printf("%lld\n", (times[0].tv_sec - times[1].tv_sec) * 1000000000LL + times[0].tv_nsec - times[1].tv_nsec);
+    return 0;
+  }
   if (IS("spin")) for (;;) what = "spin";
   if (IS("sleep")) sleep(100000);
   if (IS("wait")) return (int)read(0, text, 1);

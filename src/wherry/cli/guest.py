@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wherry.errors import GuestError, InputError, StoppedError
+from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.host import Guest, GuestOptions, Mount
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ANY_GPU = "docker.com/gpu=webgpu"
 _GRACE_SECONDS = 2.0  # from a signal or the deadline until the guest is left behind
+_COARSE = 1_000_000  # nanoseconds
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -40,6 +42,8 @@ class RunOptions:
     keep_alive: float | None = None
     entrypoint: str | None = None
     network: str = "host"
+    allow_net: Sequence[str] = ()
+    coarse_clock: bool = False
     platform: str | None = None
     pull: str = "missing"
     read_only: bool = False
@@ -97,11 +101,15 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
                 resolve(path)  # a missing model is told before the guest starts
         ports = options.publish or settings.publish
         size = options.memory or settings.memory
+        if options.allow_net and options.network == "none":
+            raise InputError("--allow-net: found --network none beside it, expected one of them")
         given_to_it = GuestOptions(
             argv=program.argv,
             env=variables,
             mounts=mounts,
             network=NetworkPolicy(dict(_port(text) for text in ports) if ports else None, outgoing=options.network == "host"),
+            allowed=[AllowedHost.parse(text) for text in options.allow_net],
+            clock_step=_COARSE if options.coarse_clock else 1,
             memory_bytes=_size(size) if size else 1 << 32,
             timeout=options.timeout or settings.timeout,
         )
@@ -118,6 +126,11 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
                 kinds = {name: kind_of(preload) for name, preload in preloads.items()}
                 return serve(compiled, given_to_it, kinds, shared, say)
             return _run(lambda: Command(compiled, given_to_it, shared.find, load_passed))
+        if given_to_it.allowed:
+            raise InputError(
+                f"{program.module}: --allow-net: found a core module, expected a component of WASI 0.2",
+                hint="--network is for core modules",
+            )
         return _run(lambda: Guest(program.module, given_to_it, shared.find, load_graph=load_passed, cache=cache, say=say))
 
 

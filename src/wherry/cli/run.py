@@ -30,6 +30,13 @@ _PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm", "linux/amd64")
 )
 @click.option("--entrypoint", metavar="PATH", help="Another module of the image; of a file, the name that the guest sees.")
 @click.option("--network", type=click.Choice(["host", "none"]), default="host", show_default=True, help="none: no sockets out.")
+@click.option(
+    "--allow-net",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="A host that a component of WASI 0.2 may ask, by HTTP. Default: none.",
+)
+@click.option("--coarse-clock", is_flag=True, help="The guest's clocks tell milliseconds apart, and nothing finer.")
 @click.option("--platform", type=click.Choice(_PLATFORMS), help="Of an image for several. Default: the first of these it has.")
 @click.option("--pull", type=click.Choice(["missing", "always", "never"]), default="missing", help="When to fetch the image.")
 @click.option("--read-only", is_flag=True, help="The image's root cannot be written to.")
@@ -51,6 +58,8 @@ def run(
     keep_alive: float | None,
     entrypoint: str | None,
     network: str,
+    allow_net: tuple[str, ...],
+    coarse_clock: bool,
     platform: str | None,
     pull: str,
     read_only: bool,
@@ -91,6 +100,8 @@ def run(
         keep_alive=keep_alive,
         entrypoint=entrypoint,
         network=network,
+        allow_net=allow_net,
+        coarse_clock=coarse_clock,
         platform=platform,
         pull=pull,
         read_only=read_only,

@@ -68,6 +68,8 @@ def serving_app(
         mounts=mounts,
         memory_bytes=min(options.memory_bytes, _MEMORY) if options.memory_bytes == 1 << 32 else options.memory_bytes,
         timeout=options.timeout or AppOptions.timeout,
+        allowed=options.allowed,
+        clock_step=options.clock_step,
     )
 
     def served(done: Served) -> None:
@@ -87,6 +89,11 @@ def serving_app(
     if component.version_of(INCOMING_HANDLER) is not None:
         app = HttpApp(component, own, find, say=say)
     else:
+        if options.allowed or options.clock_step > 1:
+            raise InputError(
+                f"{component.path}: --allow-net, --coarse-clock: found an app of `wherry build`, expected one of wasi:http",
+                hint="such an app has no network, and wasmtime's own clocks",
+            )
         speech = PreloadedSpeech(named("speech"), graphs.find, metrics.heard)
         languages = PreloadedLanguages(named("language"), named("sentences"), graphs.find, metrics.said)
         app = WebApp(component, own, speech, find, languages=languages, say=say)

@@ -17,8 +17,9 @@ import wasmtime
 
 from wherry.errors import GuestError, InputError, NotFoundError, StoppedError
 from wherry.wasm import descriptors, sockets
+from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.descriptors import Descriptors
-from wherry.wasm.errno import FAULT, IO, NOSYS
+from wherry.wasm.errno import FAULT, INVAL, IO, NOSYS, SUCCESS
 from wherry.wasm.memory import PAGE_BYTES, GuestFault, GuestMemory
 from wherry.wasm.module import load_module, new_engine, reason_of
 from wherry.wasm.nn import core
@@ -31,6 +32,8 @@ _NN = "wasi_ephemeral_nn"
 _LOGGING = "wasi:logging/logging"
 _LEVELS = ("trace", "debug", "info", "warn", "error", "critical")
 _MAX_LOG_BYTES, _MAX_LOG_CONTEXT = 1 << 16, 256
+_CLOCK = {"clock_time_get": ("i32", "i64", "i32"), "clock_res_get": ("i32", "i32")}
+_REALTIME, _MONOTONIC = 0, 1
 _LOG_SIGNATURE = ("i32",) * 5
 _MAX_TABLES, _MAX_TABLE_ELEMENTS = 4, 1 << 18  # of 8 bytes on the host
 
@@ -48,6 +51,8 @@ class Mount:
 class GuestOptions:
     """What a guest is given; nothing else of the host is visible to it.
 
+    allowed        hosts that a component may ask, by HTTP
+    clock_step     nanoseconds that its clocks can tell apart
     memory_bytes   the most linear memory it may have; the host keeps as much again for it, in tensors and models
     timeout        seconds of wall clock, None for no limit
     """
@@ -56,6 +61,8 @@ class GuestOptions:
     env: Mapping[str, str] = field(default_factory=dict)
     mounts: Sequence[Mount] = ()
     network: NetworkPolicy = field(default_factory=NetworkPolicy)
+    allowed: Sequence[AllowedHost] = ()
+    clock_step: int = 1
     memory_bytes: int = 1 << 32
     timeout: float | None = None
     inherit_stdio: bool = True
@@ -213,6 +220,9 @@ class Guest:
             elif item.module == _LOGGING and name == "log":
                 self._check(item.module, name, kind, [_LOG_SIGNATURE], results=())
                 function = self._log_call()
+            elif item.module == _PREVIEW1 and name in _CLOCK and self._options.clock_step > 1:
+                self._check(item.module, name, kind, [_CLOCK[name]])
+                function = self._clock_call(name)
             elif item.module == _PREVIEW1 and name == "proc_exit":
                 self._check(item.module, name, kind, [("i32",)], results=())
                 function = self._exit_call()
@@ -309,6 +319,25 @@ class Guest:
             if self._exit is None:
                 self._exit = code & 0xFF
             self._engine.increment_epoch()
+
+        return function
+
+    def _clock_call(self, name: str) -> Callable[..., int]:
+        """wasmtime's own clocks tell nanoseconds apart."""
+        step = self._options.clock_step
+
+        def function(caller: wasmtime.Caller, clock: int, *rest: int) -> int:
+            try:
+                if clock not in (_REALTIME, _MONOTONIC):
+                    return INVAL
+                now = time.time_ns() if clock == _REALTIME else time.monotonic_ns() + self._sockets.clock_offset
+                value = now // step * step if name == "clock_time_get" else step
+                _memory_of(caller).write(rest[-1], value.to_bytes(8, "little"))
+            except GuestFault:
+                return FAULT
+            except BaseException as error:  # noqa: BLE001 - kept, and raised when the guest has ended
+                return self._broken(error)
+            return SUCCESS
 
         return function
 

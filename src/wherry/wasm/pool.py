@@ -20,6 +20,7 @@ import wasmtime
 
 from wherry.errors import DeviceError, FormatError, GuestError, StoppedError
 from wherry.wasm import app
+from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.component import Compiled, Guest, Interface, Limits, Program
 from wherry.wasm.host import Mount
 from wherry.wasm.http.exchange import Exchange, Request
@@ -41,6 +42,7 @@ class AppOptions:
     """What an app is given, and how much of it.
 
     settings       its variables; it has no others
+    allowed        hosts that it may ask, by HTTP; clock_step: nanoseconds that its clocks can tell apart
     mounts         folders that it sees besides its own, which each instance has for itself and for as long as it lives
     memory_bytes   of an instance
     timeout        seconds for a request
@@ -49,6 +51,8 @@ class AppOptions:
 
     settings: Mapping[str, str] = field(default_factory=dict)
     mounts: Sequence[Mount] = ()
+    allowed: Sequence[AllowedHost] = ()
+    clock_step: int = 1
     memory_bytes: int = 512 << 20
     timeout: float = 600.0
     output_bytes: int = 1 << 30

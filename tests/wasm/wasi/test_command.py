@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,19 @@ def test_files_and_memory_have_limits(command_component: Path, folder: Path) -> 
     assert 100 < int(opened[0]) < 256  # the adapter has no more
     grown = wherry(command_component, "grow", flags=("--memory", "32m"))
     assert 8 <= int(grown.stdout) <= 32  # its allocator asks for twice as much each time
+
+
+@pytest.mark.parametrize("kind", ["component", "core module"])
+def test_a_clock_can_be_coarse(command_component: Path, kind: str) -> None:
+    guest = command_component if kind == "component" else command_component.with_name("command.wasm")
+    wall, monotonic, slept = wherry(guest, "clock", flags=("--coarse-clock",)).stdout.splitlines()
+    assert abs(int(wall.split()[0]) - time.time()) < 120
+    assert [int(line.split()[-1]) % 1_000_000 for line in (wall, monotonic, slept)] == [0, 0, 0]
+    assert int(slept) >= 1_000_000
+    fine = wherry(guest, "clock").stdout.splitlines()
+    assert any(int(line.split()[-1]) % 1_000_000 for line in fine)
+
+
+def test_a_core_module_is_told_what_is_for_components(command_component: Path) -> None:
+    found = wherry(command_component.with_name("command.wasm"), "greet", flags=("--allow-net", "localhost"))
+    assert found.returncode == 2 and "--allow-net: found a core module" in found.stderr

@@ -4,9 +4,11 @@ import array
 import http.client
 import json
 import socket
+import threading
 import time
 import wave
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from tests.wasm.web import SECONDS, Web
 from wherry.engine.session import Whisper
 from wherry.engine.transcript import TranscribeOptions
 from wherry.errors import NotFoundError
+from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.component import Compiled
 from wherry.wasm.http.server import Served, Server, ServerOptions
 from wherry.wasm.nn.backend import BurnSpeech
@@ -27,8 +30,35 @@ from wherry.wasm.wasi.proxy import HttpApp
 pytestmark = pytest.mark.slow
 
 
+class _Elsewhere(BaseHTTPRequestHandler):
+    """Another server: says what it was asked."""
+
+    def do_GET(self) -> None:
+        if self.path == "/slow":
+            time.sleep(SECONDS)
+        body = f"{self.command} {self.path} {self.headers['host']}".encode() * (20_000 if self.path == "/long" else 1)
+        self.send_response(203)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
 @pytest.fixture(scope="module")
-def web(js_component: Path, tmp_path_factory: pytest.TempPathFactory, tiny_en: Whisper) -> Iterator[Web]:
+def elsewhere() -> Iterator[str]:
+    """HOST:PORT."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Elsewhere) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def web(js_component: Path, tmp_path_factory: pytest.TempPathFactory, tiny_en: Whisper, elsewhere: str) -> Iterator[Web]:
     graph = BurnSpeech(tiny_en, TranscribeOptions())
 
     def find(name: str) -> Graph:
@@ -38,7 +68,12 @@ def web(js_component: Path, tmp_path_factory: pytest.TempPathFactory, tiny_en: W
 
     log: list[str] = []
     done: list[Served] = []
-    app = HttpApp(Compiled(js_component, CACHE), AppOptions(timeout=SECONDS, log_bytes=10_000), find, say=log.append)
+    app = HttpApp(
+        Compiled(js_component, CACHE),
+        AppOptions(timeout=SECONDS, log_bytes=10_000, allowed=[AllowedHost.parse(elsewhere)]),
+        find,
+        say=log.append,
+    )
     server = Server(app, ServerOptions(port=0), tmp_path_factory.mktemp("bodies"), done.append)
     with server.running() as url:
         host, port = url.removeprefix("http://").split(":")
@@ -93,10 +128,27 @@ def test_a_client_who_leaves_ends_the_guest(web: Web) -> None:
     assert web.app.left_behind == 0
 
 
-def test_nobody_can_be_asked_without_leave(web: Web) -> None:
-    host, port = web.address
-    response, data = web.ask("GET", f"/fetch?url=http://{host}:{port}/healthz")
+def test_a_host_that_was_allowed_can_be_asked(web: Web, elsewhere: str) -> None:
+    response, data = web.ask("GET", f"/fetch?url=http://{elsewhere}/a%3Fb=1")
+    assert (response.status, data.decode()) == (203, f"GET /a?b=1 {elsewhere}")
+    assert web.ask("GET", f"/fetch?url=http://{elsewhere}/long")[1].decode() == f"GET /long {elsewhere}" * 20_000
+
+
+@pytest.mark.parametrize("url", ["http://{own}/healthz", "http://localhost:{port}/", "https://example.org/", "http://[::1]/"])
+def test_nobody_else_can(web: Web, elsewhere: str, url: str) -> None:
+    own = ":".join(map(str, web.address))
+    response, data = web.ask("GET", "/fetch?url=" + url.format(own=own, port=elsewhere.split(":")[1]))
     assert response.status == 502 and b"Error" in data
+
+
+def test_a_client_who_leaves_ends_what_was_asked(web: Web, elsewhere: str) -> None:
+    target = f"/fetch?url=http://{elsewhere}/slow"
+    with socket.create_connection(web.address, timeout=SECONDS) as leaving:
+        leaving.sendall(f"GET {target} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+    deadline = time.monotonic() + SECONDS / 2
+    while any(thread.name == "fetch" for thread in threading.enumerate()) or web.done[-1].request.target != target:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_guest_that_fails_is_answered_for_and_logged(web: Web) -> None:

@@ -11,7 +11,8 @@ from wherry.wasm.nn.graph import Graph, Graphs, LoadGraph
 from wherry.wasm.stop import Stop
 from wherry.wasm.wasi.cli import ExitError
 from wherry.wasm.wasi.files import Folder
-from wherry.wasm.wasi.state import WasiState
+from wherry.wasm.wasi.network import Network
+from wherry.wasm.wasi.state import Clock, WasiState
 from wherry.wasm.wasi.streams import HostInput, HostOutput
 from wherry.wasm.wasi.world import RUN, interfaces
 
@@ -70,6 +71,8 @@ class Command:
             stdin=HostInput(0, self._stop),
             stdout=HostOutput(1, self._stop),
             stderr=HostOutput(2, self._stop),
+            network=Network(options.allowed, self._stop),
+            clock=Clock(options.clock_step),
             arguments=options.argv,
             environment=options.env,
             folders=[Folder(mount.host, mount.guest, mount.writable) for mount in options.mounts],

@@ -11,6 +11,7 @@ from wherry.wasm.component import Guest, Interface
 from wherry.wasm.http.exchange import Request
 from wherry.wasm.values import Case, Own
 from wherry.wasm.wasi import fields, outgoing
+from wherry.wasm.wasi.bodies import IncomingBody, OutgoingBody
 from wherry.wasm.wasi.fields import Fields, add_fields
 from wherry.wasm.wasi.handling import Handling, ResponseBody
 from wherry.wasm.wasi.io import Input, Output, add_pollable
@@ -25,7 +26,7 @@ from wherry.wasm.wasi.resources import (
     OUTPUT_STREAM,
     RESPONSE_OUTPARAM,
 )
-from wherry.wasm.wasi.streams import ClosedError, FailedError, InputStream, Nothing, Pollable, always
+from wherry.wasm.wasi.streams import ClosedError, FailedError, Nothing, Pollable, always
 
 _OK, _ERR = Case("ok"), Case("err")
 _METHODS = ("get", "head", "post", "put", "delete", "connect", "options", "trace", "patch")
@@ -34,14 +35,6 @@ _METHODS = ("get", "head", "post", "put", "delete", "connect", "options", "trace
 @dataclass
 class IncomingRequest:
     request: Request
-    taken: bool = False
-
-
-@dataclass
-class IncomingBody:
-    """open: gives its bytes, once."""
-
-    open: Callable[[], InputStream]
     taken: bool = False
 
 
@@ -63,17 +56,6 @@ class OutgoingResponse:
     headers: Fields
     status: int = 200
     body: ResponseBody | None = None
-
-
-@dataclass
-class OutgoingBody:
-    """The handle of an answer's or a request's body. taken: its stream has been asked for."""
-
-    sink: Any
-    taken: bool = False
-
-    def close(self) -> None:
-        self.sink.close()
 
 
 @dataclass

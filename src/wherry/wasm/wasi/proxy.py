@@ -16,7 +16,8 @@ from wherry.wasm.wasi.cli import ExitError
 from wherry.wasm.wasi.files import Folder
 from wherry.wasm.wasi.handling import Handling
 from wherry.wasm.wasi.http import add_request
-from wherry.wasm.wasi.state import WasiState
+from wherry.wasm.wasi.network import Network
+from wherry.wasm.wasi.state import Clock, WasiState
 from wherry.wasm.wasi.streams import LogOutput
 from wherry.wasm.wasi.world import INCOMING_HANDLER, interfaces
 
@@ -49,6 +50,8 @@ class HttpApp(Pool):
             stop=stop,
             stdout=LogOutput(self._say, options.log_bytes),
             stderr=LogOutput(self._say, options.log_bytes),
+            network=Network(options.allowed, stop),
+            clock=Clock(options.clock_step),
             arguments=[self.program.path.name],
             environment=options.settings,
             folders=[Folder(mount.host, mount.guest, mount.writable) for mount in options.mounts],

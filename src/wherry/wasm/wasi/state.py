@@ -1,13 +1,14 @@
 """What the functions of WASI find with their guest."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wherry.wasm.nn.graph import Graphs
 from wherry.wasm.stop import Stop
 from wherry.wasm.wasi.files import Folder, OpenFiles
 from wherry.wasm.wasi.handling import Handling
+from wherry.wasm.wasi.network import Network
 from wherry.wasm.wasi.streams import InputStream, Nothing, OutputStream
 
 
@@ -39,6 +40,7 @@ class WasiState:
     stop: Stop
     stdout: OutputStream
     stderr: OutputStream
+    network: Network
     stdin: InputStream = field(default_factory=Nothing)
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -47,7 +49,6 @@ class WasiState:
     terminals: frozenset[str] = frozenset()
     clock: Clock = field(default_factory=Clock)
     handling: Handling | None = None
-    when_closed: list[Callable[[], None]] = field(default_factory=list)
 
     def check(self) -> None:
         """Raises StoppedError where nobody waits for the guest any more."""
@@ -55,6 +56,5 @@ class WasiState:
             self.handling.check()
 
     def close(self) -> None:
-        for call in self.when_closed:
-            call()
+        self.network.close()
         self.stop.close()
