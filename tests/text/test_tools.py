@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import ROOT
 from tests.references.llm_tools import CALLED, CONVERSATIONS, NAMES, TEMPLATES, TOOLS
@@ -72,6 +74,10 @@ ANSWERS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     "text": ("It is 21 degrees <b>now</b>.", [], "It is 21 degrees <b>now</b>."),
     "json": ('{"degrees": 21}', [], '{"degrees": 21}'),
     "list": ("[1] see below", [], "[1] see below"),
+    "no name": ('{"name": {"a": 1}, "arguments": {}}', [], '{"name": {"a": 1}, "arguments": {}}'),
+    "text after": (
+        '<tool_call>{"name": "now", "arguments": {}}</tool_call>\n\nIt is now.', [NOW], "It is now."
+    ),
     "unknown": ('{"name": "launch", "arguments": {}}', [], '{"name": "launch", "arguments": {}}'),
     "broken": ("<tool_call>{nothing}</tool_call> sorry", [], "<tool_call>{nothing}</tool_call> sorry"),
     "no object": ('{"name": "now", "arguments": [1]}', [], '{"name": "now", "arguments": [1]}'),
@@ -86,6 +92,11 @@ def test_calls_are_found_however_the_pieces_fall(way: str, size: int) -> None:
     reader = CallReader(["weather", "now"])
     found = "".join(reader.add(said[i : i + size]) for i in range(0, len(said), size)) + reader.end()
     assert (reader.calls, found) == (calls, text)
+
+
+def test_many_calls_at_once() -> None:
+    reader = CallReader(["now"])
+    assert reader.add('<tool_call>{"name": "now", "arguments": {}}</tool_call>' * 5000) == "" and len(reader.calls) == 5000
 
 
 def test_text_is_not_held_back() -> None:
@@ -114,3 +125,27 @@ def test_references_of_a_schema_mean_what_they_meant() -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
     found: Any = call_schema(tool_style(TEMPLATES["hermes"]), tools, None, parallel=True)["$defs"]["arguments_of_f"]
     assert found["properties"] == {"a": {"$ref": "#/$defs/arguments_of_f/$defs/x"}, "b": {"$ref": "#/$defs/arguments_of_f"}}
+
+
+_PARTS = [
+    "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "[ARGS]", "<|python_tag|>", "now", '{"name": "now", "arguments": {}}',
+    '{"name":', "{", "}", "[", "]", '"', " ", "\n", "a", "<", "<tool", ";", "\\", "[[" * 500,
+]  # fmt: skip
+
+
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from(_PARTS), max_size=12), st.lists(st.integers(1, 40), min_size=1, max_size=8), st.booleans())
+def test_what_is_found_does_not_depend_on_the_pieces(parts: list[str], sizes: list[int], expected: bool) -> None:
+    """And where there is no call, every character of the answer is text."""
+    said = "".join(parts)
+    whole, pieces = CallReader(["now"], expected=expected), CallReader(["now"], expected=expected)
+    text = whole.add(said) + whole.end()
+    found, at, turn = "", 0, 0
+    while at < len(said):
+        found += pieces.add(said[at : at + sizes[turn % len(sizes)]])
+        at, turn = at + sizes[turn % len(sizes)], turn + 1
+    found += pieces.end()
+    assert pieces.calls == whole.calls
+    assert found.split() == text.split()
+    if not whole.calls:
+        assert found == text == said

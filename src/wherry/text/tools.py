@@ -22,6 +22,7 @@ MARKS = frozenset({_OPEN, _CLOSE, _LIST, _PYTHON, _ARGUMENTS})
 _BARE = ('{"name":', '{"type":"function"', '{"function":', '{"arguments":', '{"parameters":')
 _BEGINNINGS = (*_BARE, *("[" + begin for begin in _BARE))
 _NAMED = re.compile(r"\s*([a-zA-Z0-9_-]{1,64})\s*(?:\[CALL_ID\]\w*)?\[ARGS\]\s*")
+_AFTER_CLOSE = re.compile(f"(?<={re.escape(_CLOSE)})")
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 _TOLD = """You may call functions to find the answer. They are, one JSON object a line:
 <tools>
@@ -149,9 +150,14 @@ class CallReader:
         self._held = ""  # what may be a call, from its beginning on
         self._inside = expected
         self._begun = False  # whether text was said
+        self._between = False  # a call has ended, and nothing but white space came since
         self._marks = Stops(sorted({_OPEN, _LIST, _PYTHON}))
 
     def add(self, piece: str) -> str:
+        """The next piece -> what of the answer is text by now."""
+        return "".join(self._add(part) for part in _AFTER_CLOSE.split(piece))  # one call at a time, however many came at once
+
+    def _add(self, piece: str) -> str:
         if self._inside:
             self._held += piece
             return self._closed()
@@ -165,7 +171,7 @@ class CallReader:
         held, self._held = self._held, ""
         if compact.startswith(_BEGINNINGS):
             self._held, self._inside = held, True
-            return ""
+            return self._closed()
         self._begun = True
         return self._marked(held)
 
@@ -181,11 +187,15 @@ class CallReader:
     def _marked(self, piece: str) -> str:
         """Text up to a mark."""
         before = self._marks.add(piece)
+        if self._between:
+            before = before.lstrip()
+            self._between = not before
         if self._marks.found is None:
-            return before if before.strip() or not self.calls else ""
-        self._inside, self._held = True, self._marks.found + self._marks.rest
+            return before
+        blank = "" if before.strip() else before  # before a call it is no text
+        self._inside, self._held = True, blank + self._marks.found + self._marks.rest
         self._marks = Stops(sorted({_OPEN, _LIST, _PYTHON}))
-        return (before if before.strip() else "") + self._closed()
+        return ("" if blank else before) + self._closed()
 
     def _closed(self) -> str:
         """Take a call that is whole; what comes after it may be another."""
@@ -194,9 +204,9 @@ class CallReader:
         head, _, rest = self._held.partition(_CLOSE)
         found = list(_calls(head, self._names))
         self.calls += found
-        self._held, self._inside, self._begun = "", False, True
+        self._held, self._inside, self._begun, self._between = "", False, True, bool(found)
         text = "" if found else head + _CLOSE
-        return text + self._marked(rest if text or rest.strip() else "")
+        return text + self._marked(rest)
 
 
 def _calls(text: str, names: frozenset[str]) -> Iterator[Call]:
@@ -225,7 +235,7 @@ def _calls(text: str, names: frozenset[str]) -> Iterator[Call]:
 def _call(value: Any, names: frozenset[str]) -> Call | None:
     if isinstance(value, dict) and isinstance(value.get("function"), dict):
         value = value["function"]
-    if not isinstance(value, dict) or value.get("name") not in names:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str) or value["name"] not in names:
         return None
     arguments = value.get("arguments", value.get("parameters", {}))
     if isinstance(arguments, str):
