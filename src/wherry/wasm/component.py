@@ -42,10 +42,14 @@ _here = threading.local()  # `guest`: the one whose code this thread runs
 
 @dataclass(frozen=True)
 class Interface:
-    """What the host provides under one name: functions by theirs ("[method]graph.compute"), resources with their kinds."""
+    """What the host provides under one name: functions by theirs ("[method]graph.compute"), resources with their kinds.
+
+    fault   why a function cannot have the type that a component says it has, or nothing
+    """
 
     functions: Mapping[str, Function]
     resources: Mapping[str, int] = field(default_factory=dict)
+    fault: Callable[[str, types.FuncType], str] = lambda name, kind: ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,8 @@ class Program:
                 elif isinstance(item.ty, types.FuncType):
                     if item_name not in provided.functions:
                         raise InputError(f"{self.path}: found import {name}#{item_name}, which Wherry does not provide")
+                    if why := provided.fault(item_name, item.ty):
+                        raise InputError(f"{self.path}: import {name}#{item_name}: {why}")
                     self._add(instance, item_name, provided.functions[item_name], Signature.of(item.ty))
 
     def _add(self, instance: Any, name: str, function: Function, signature: Signature) -> None:

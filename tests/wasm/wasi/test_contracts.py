@@ -5,8 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.wasm.wasi.conftest import contracts
+import pytest
+from wasmtime.component import _types as types
+
+from tests.wasm.wasi.conftest import CACHE, contracts
+from wherry.wasm.component import Compiled
 from wherry.wasm.wasi import world
+from wherry.wasm.wasi.contract import contract, described
 from wherry.wasm.wasi.resources import NUMBERS
 
 # What no host need have: a draft that its own file marks as such, and what a guest exports.
@@ -28,4 +33,20 @@ def test_wasi_is_complete(tmp_path: Path) -> None:
             resources = {name for name, number in interface["types"].items() if read["types"][number]["kind"] == "resource"}
             assert resources <= set(NUMBERS)
     found = {name: set(item.functions) for name, item in world.interfaces().items() if not name.startswith("wasi:nn/")}
-    assert found == {name: functions for name, functions in wanted.items() if name not in _ABSENT}
+    wanted = {name: functions for name, functions in wanted.items() if name not in _ABSENT}
+    assert found == wanted
+    assert {name: set(contract(name)) for name in wanted} == wanted
+
+
+@pytest.mark.slow
+def test_types_are_those_of_a_compiler(js_component: Path) -> None:
+    """componentize-js read WASI's files by itself."""
+    compiled = Compiled(js_component, CACHE)
+    checked = 0
+    for name, item in compiled.component.type.imports(compiled.engine).items():
+        interface = name.partition("@")[0]
+        for function, inner in item.ty.exports(compiled.engine).items():  # type: ignore[union-attr]
+            if isinstance(inner.ty, types.FuncType) and not interface.startswith("wasi:nn/"):
+                assert described(inner.ty) == contract(interface)[function], f"{interface}#{function}"
+                checked += 1
+    assert checked > 80
