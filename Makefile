@@ -15,6 +15,7 @@ check: $(VENV)/.installed
 	$(BIN)/ruff check apps src tests
 	$(BIN)/mypy
 	MYPYPATH=src:apps/speech $(BIN)/mypy apps/speech/app.py apps/speech/api
+	MYPYPATH=src:apps/chat $(BIN)/mypy apps/chat/app.py apps/chat/api
 	$(BIN)/python -m pytest tests/test_layers.py tests/cli/test_docs.py
 
 docs: $(VENV)/.installed

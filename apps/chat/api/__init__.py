@@ -1,0 +1,1 @@
+"""OpenAI's API of language models: what a request asks for, checked, and the forms of the answer."""

@@ -1,0 +1,193 @@
+"""/v1/completions: texts that go on."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.asked import (
+    DRAWING,
+    IGNORED,
+    MAX_ANSWERS,
+    MAX_TOKENS,
+    PENALTIES,
+    check_ignored,
+    drawing,
+    open_model,
+    penalties,
+    seeded,
+)
+from api.chat import usage
+from api.fields import Fields, refused, text, tokens, wrong
+from api.identity import fingerprint, new_id, now
+from api.streams import Streams, explained
+from wherry.guest import chat
+from wherry.guest.openai import ApiError, event
+
+_FIELDS = (
+    {"model", "prompt", "max_tokens", "n", "best_of", "stream", "stream_options", "logprobs", "echo"}
+    | DRAWING | PENALTIES | IGNORED
+)  # fmt: skip
+_UNSUPPORTED = {"suffix": "the models here write the end of a text, not its middle"}
+_MOST = 16  # tokens, where the request does not say: OpenAI's own
+_NAMES: dict[str, str] = {"messages": "prompt"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """streams: for each prompt `best_of` one after the other, of which `n` are answered with. echoed: each prompt's text, empty
+    where it is not to be repeated.
+    """
+
+    model: chat.Model
+    streams: Streams
+    echoed: Sequence[str]
+    n: int
+    best_of: int
+    stream: bool
+    include_usage: bool
+    logprobs: int | None
+
+
+def asked(fields: Fields) -> Asked:
+    """Raises ApiError naming the field. The answers are being computed when this returns."""
+    fields.only(_FIELDS, _UNSUPPORTED)
+    check_ignored(fields)
+    prompts = _prompts(fields)
+    n = fields.whole("n", 1, MAX_ANSWERS) or 1
+    best_of = fields.whole("best_of", 1, MAX_ANSWERS)
+    stream = fields.flag("stream")
+    if best_of is not None and best_of < n:
+        raise wrong("best_of", best_of, f"at least n, which is {n}")
+    if best_of is not None and best_of > n and stream:
+        raise refused("best_of", "found it with stream, expected a whole answer to choose from")
+    best_of = best_of or n
+    if len(prompts) * best_of > MAX_ANSWERS:
+        raise ApiError(
+            400, f"prompt: found {len(prompts)} of {best_of} answers each, expected at most {MAX_ANSWERS} answers", param="prompt"
+        )
+    logprobs = fields.whole("logprobs", 0, 5)
+    echo = fields.flag("echo")
+    if echo and logprobs is not None:
+        raise refused("echo", "found it with logprobs: those of a prompt's tokens are not known")
+    about = fields.object("stream_options")
+    if about is not None:
+        about.only({"include_usage", "include_obfuscation"})
+        about.flag("include_obfuscation")
+        if not stream:
+            raise refused("stream_options", "only allowed when stream is true")
+    most = fields.whole("max_tokens", 0, MAX_TOKENS)
+    options = drawing(fields) | penalties(fields) | {"max_tokens": _MOST if most is None else most}
+    options["top_logprobs"] = 0 if logprobs is None and best_of > n else logprobs
+    model = open_model(fields)
+    with explained(_NAMES):
+        echoed = [(prompt if isinstance(prompt, str) else model.text(prompt)) if echo else "" for prompt in prompts]
+        pairs = [(prompt, number) for prompt in prompts for number in range(best_of)]
+        calls = [lambda p=p, i=i: model.stream_text(p, seeded(options, i)) for p, i in pairs]
+        streams = Streams(calls)
+    include_usage = about is not None and about.flag("include_usage")
+    return Asked(model, streams, echoed, n, best_of, stream, include_usage, logprobs)
+
+
+def whole(asked: Asked) -> dict[str, Any]:
+    with asked.streams as streams, explained(_NAMES):
+        answers = [stream.answer() for stream in streams.all]
+    choices: list[dict[str, Any]] = []
+    for number, prompt in enumerate(asked.echoed):
+        tried = answers[number * asked.best_of : (number + 1) * asked.best_of]
+        for answer in sorted(tried, key=_likelihood, reverse=True)[: asked.n] if asked.best_of > asked.n else tried:
+            choices.append(
+                {
+                    "index": len(choices),
+                    "text": prompt + answer.text,
+                    "logprobs": None if asked.logprobs is None else _logprobs(answer.tokens, 0, asked.logprobs),
+                    "finish_reason": answer.finish or "length",
+                }
+            )
+    return _head(asked) | {"choices": choices, "usage": _usage(asked, [answer.usage for answer in answers])}
+
+
+def events(asked: Asked) -> Iterator[bytes]:
+    """Chunks, and [DONE]."""
+    with explained(_NAMES):
+        pieces = asked.streams.pieces()
+    return _events(asked, pieces)
+
+
+def _events(asked: Asked, pieces: Iterable[tuple[int, chat.Piece]]) -> Iterator[bytes]:
+    head = _head(asked)
+    offsets = [0] * len(asked.streams.all)  # characters of each answer so far
+    nothing = {"usage": None} if asked.include_usage else {}
+
+    def chunk(number: int, text: str, tokens: Sequence[chat.Token] = (), finish: str | None = None) -> bytes:
+        logprobs = None if asked.logprobs is None else _logprobs(tokens, offsets[number], asked.logprobs)
+        choice = {"index": number, "text": text, "logprobs": logprobs, "finish_reason": finish}
+        offsets[number] += len(text)
+        return event(head | {"choices": [choice]} | nothing)
+
+    for number, prompt in enumerate(asked.echoed):
+        if prompt:
+            yield from (chunk(number * asked.n + each, prompt) for each in range(asked.n))
+    for number, piece in pieces:
+        if piece.text or piece.tokens or piece.finish:
+            yield chunk(number, piece.text, piece.tokens, piece.finish or None)
+    if asked.include_usage:
+        yield event(head | {"choices": [], "usage": _usage(asked, [stream.usage for stream in asked.streams.all])})
+    yield b"data: [DONE]\n\n"
+
+
+def _prompts(fields: Fields) -> list[str | list[int]]:
+    """A text, texts, tokens or lists of tokens."""
+    value = fields.required("prompt")
+    if isinstance(value, str):
+        return [text(value, "prompt")]
+    if (found := tokens(value, "prompt")) is not None:
+        return [found]
+    if not fields.list("prompt", MAX_ANSWERS):
+        raise wrong("prompt", value, "a text, a list of texts, tokens, or a list of lists of tokens")
+    return [_prompt(each, f"prompt[{index}]") for index, each in enumerate(value)]
+
+
+def _prompt(value: Any, place: str) -> str | list[int]:
+    if isinstance(value, str):
+        return text(value, place)
+    if (found := tokens(value, place)) is None:
+        raise wrong(place, value, "a text or tokens")
+    return found
+
+
+def _likelihood(answer: chat.Answer) -> float:
+    """The mean of its tokens' log-probabilities."""
+    return sum(token.logprob for token in answer.tokens) / max(1, len(answer.tokens))
+
+
+def _logprobs(tokens: Sequence[chat.Token], offset: int, top: int) -> dict[str, Any]:
+    offsets = []
+    for token in tokens:
+        offsets.append(offset)
+        offset += len(token.text)
+    return {
+        "tokens": [token.text for token in tokens],
+        "token_logprobs": [token.logprob for token in tokens],
+        "top_logprobs": [{one.text: one.logprob for one in token.top} for token in tokens] if top else None,
+        "text_offset": offsets,
+    }
+
+
+def _usage(asked: Asked, each: Sequence[chat.Usage]) -> dict[str, Any]:
+    """Of several prompts, each counted once."""
+    found = usage(each)
+    firsts = each[:: asked.best_of]
+    found["prompt_tokens"] = sum(one.prompt for one in firsts)
+    found["total_tokens"] = found["prompt_tokens"] + found["completion_tokens"]
+    found["prompt_tokens_details"]["cached_tokens"] = sum(one.cached for one in firsts)
+    return found
+
+
+def _head(asked: Asked) -> dict[str, Any]:
+    return {
+        "id": new_id("cmpl-"),
+        "object": "text_completion",
+        "created": now(),
+        "model": asked.model.name,
+        "system_fingerprint": fingerprint(asked.model),
+    }

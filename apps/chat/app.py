@@ -1,0 +1,86 @@
+"""Language models as OpenAI serves them, and a page to talk with them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bottle import Bottle, HTTPError, HTTPResponse, request
+
+from api import chat as chat_api
+from api import completions as completions_api
+from api import embeddings as embeddings_api
+from api import responses as responses_api
+from api.body import read_object
+from api.errors import of_host
+from api.fields import Fields
+from api.streams import guarded
+from wherry.guest import chat, embeddings, openai
+from wherry.guest.page import Page
+
+_HERE = Path(__file__).parent
+_PAGE = Page(_HERE / "page", _HERE / "openapi.json")
+
+site = Bottle(catchall=False)
+app = openai.answering(site, of_host)
+
+
+@site.post("/v1/chat/completions")
+def chat_completions() -> HTTPResponse:
+    wanted = chat_api.asked(Fields(read_object(request.environ)))
+    if wanted.stream:
+        return _stream(guarded(chat_api.events(wanted), wanted.streams), wanted.model.device)
+    return _whole(chat_api.whole(wanted), wanted.model.device)
+
+
+@site.post("/v1/completions")
+def completions() -> HTTPResponse:
+    wanted = completions_api.asked(Fields(read_object(request.environ)))
+    if wanted.stream:
+        return _stream(guarded(completions_api.events(wanted), wanted.streams), wanted.model.device)
+    return _whole(completions_api.whole(wanted), wanted.model.device)
+
+
+@site.post("/v1/responses")
+def responses() -> HTTPResponse:
+    wanted = responses_api.asked(Fields(read_object(request.environ)))
+    if wanted.stream:
+        return _stream(responses_api.events(wanted), wanted.model.device)
+    return _whole(responses_api.whole(wanted), wanted.model.device)
+
+
+@site.post("/v1/embeddings")
+def embed() -> HTTPResponse:
+    return _whole(*embeddings_api.answer(Fields(read_object(request.environ))))
+
+
+def _whole(answer: dict[str, Any], device: str) -> HTTPResponse:
+    return HTTPResponse(json.dumps(answer).encode(), 200, openai.device_header(device) | {"Content-Type": "application/json"})
+
+
+def _stream(events: Iterator[bytes], device: str) -> HTTPResponse:
+    return HTTPResponse(events, 200, openai.device_header(device) | openai.EVENT_HEADERS)
+
+
+@site.get("/v1/models")
+def models() -> dict[str, Any]:
+    return openai.model_list(_names())
+
+
+@site.get("/v1/models/<name:path>")
+def model(name: str) -> dict[str, Any]:
+    return openai.model(name, _names())
+
+
+def _names() -> list[str]:
+    """The language models, the default first, and those that make vectors alone."""
+    return list(dict.fromkeys([*chat.names(), *embeddings.names()]))
+
+
+@site.get("/")
+@site.get("/<name>")
+def file(name: str = "index.html") -> HTTPResponse:
+    found = _PAGE.find(name)
+    if found is None:
+        raise HTTPError(404)
+    return HTTPResponse(found[0], 200, found[1])
