@@ -64,17 +64,24 @@ def _stream(events: Iterator[bytes], device: str) -> HTTPResponse:
 
 @site.get("/v1/models")
 def models() -> dict[str, Any]:
-    return openai.model_list(_names())
+    found = openai.model_list(_names())
+    return found | {"data": [_able(model) for model in found["data"]]}
 
 
 @site.get("/v1/models/<name:path>")
 def model(name: str) -> dict[str, Any]:
-    return openai.model(name, _names())
+    return _able(openai.model(name, _names()))
 
 
 def _names() -> list[str]:
     """The language models, the default first, and those that make vectors alone."""
     return list(dict.fromkeys([*chat.names(), *embeddings.names()]))
+
+
+def _able(model: dict[str, Any]) -> dict[str, Any]:
+    """OpenAI's names say what a model is for; ours are anybody's."""
+    able = {"chat": chat.names(), "embeddings": embeddings.names()}
+    return model | {"capabilities": [what for what, names in able.items() if model["id"] in names]}
 
 
 @site.get("/")

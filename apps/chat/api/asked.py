@@ -79,6 +79,8 @@ def json_schema(form: Fields | None, inside: str) -> Mapping[str, Any] | None:
         return None
     form.required("type")
     kind = form.one_of("type", ("text", "json_object", "json_schema"), "text")
+    if inside or kind != "json_schema":
+        form.only({"type", inside} if kind == "json_schema" else {"type"})
     if kind == "json_object":
         return chat.JSON_OBJECT
     if kind == "text":

@@ -242,7 +242,7 @@ if (!microphone.available()) {
   find("no-microphone").hidden = false;
 }
 try {
-  offer(find("model"), (await models()).map((name) => [name, name]));
+  offer(find("model"), (await models()).map(({ id }) => [id, id]));
   suit();
 } catch (problem) {
   fail(reason(problem));

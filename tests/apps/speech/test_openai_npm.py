@@ -1,49 +1,25 @@
 """OpenAI's npm client against apps/speech: client.mjs makes the calls, openai-whisper has the texts."""
 
-import fcntl
-import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.apps.speech.conftest import TIMED, Served
+from tests.apps.npm import call
+from tests.apps.serving import Served
+from tests.apps.speech.conftest import TIMED
 from tests.apps.speech.expected import check_cues, check_segments, check_words, spoken
 from tests.apps.speech.test_openai_python import SAMPLE_TEXT
-from tests.conftest import AUDIO, ROOT, SAMPLE
+from tests.conftest import AUDIO, SAMPLE
 
-VERSION = "7.57.0"
 RECORDING = TIMED
-
-
-def modules() -> Path:
-    """The folder with the client in it, installed once for all test processes."""
-    if shutil.which("npm") is None:
-        assert "CI" not in os.environ, "found no npm, expected Node.js with it (.ci/run)"
-        pytest.skip("needs Node.js with npm")
-    folder = ROOT / "build/npm-openai"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        package = folder / "node_modules/openai/package.json"
-        if not package.is_file() or json.loads(package.read_text())["version"] != VERSION:
-            command = ["npm", "install", "--prefix", ".", "--no-save", "--no-audit", "--no-fund", f"openai@{VERSION}"]
-            subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return folder
 
 
 @pytest.fixture(scope="module")
 def found(served: Served) -> dict[str, Any]:
     recording = str(AUDIO / RECORDING[0]) if RECORDING else None
     asked = {"url": served.url, "key": served.key, "sample": str(SAMPLE), "recording": recording}
-    command = ["node", str(Path(__file__).with_name("client.mjs")), str(modules()), json.dumps(asked)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    results: dict[str, Any] = json.loads(done.stdout)
-    return results
+    return call(Path(__file__).with_name("client.mjs"), asked)
 
 
 @pytest.mark.slow

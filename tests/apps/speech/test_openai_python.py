@@ -6,7 +6,8 @@ from typing import Any
 import openai
 import pytest
 
-from tests.apps.speech.conftest import FOREIGN, TIMED, Served
+from tests.apps.serving import Served
+from tests.apps.speech.conftest import FOREIGN, TIMED
 from tests.apps.speech.expected import check_cues, check_segments, check_words, spoken
 from tests.conftest import AUDIO, ROOT, SAMPLE
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.apps.speech.conftest import Served
+from tests.apps.serving import Served
 from tests.conftest import ROOT
 
 

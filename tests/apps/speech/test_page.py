@@ -13,8 +13,8 @@ import httpx2
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.apps.speech.browser import Browser, browser
-from tests.apps.speech.conftest import Served
+from tests.apps.browser import Browser, browser
+from tests.apps.serving import Served
 from tests.apps.speech.test_openai_python import SAMPLE_TEXT
 from tests.conftest import ROOT, SAMPLE
 
@@ -22,14 +22,31 @@ SENTENCES = ["A ferry is a light boat that carries people and goods across a riv
              "This one carries small programs to any processor."]  # fmt: skip
 
 
+class Page(Browser):
+    def choose(self, path: Path) -> None:
+        self.get("#file").send_keys(str(path))
+
+    def done(self) -> list[str]:
+        """The segments' text, once all are there."""
+        self.until(lambda: self.get("#status").text in ("Done", "完成"))
+        texts: list[str] = self.run("return [...document.querySelectorAll('#segments button span')].map((e) => e.textContent)")
+        return texts
+
+
 @pytest.fixture(scope="module")
-def tab(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Generator[Browser]:
-    with browser(served.url, served.key, SAMPLE, tmp_path_factory.mktemp("browser")) as found:
+def tab(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Generator[Page]:
+    """Its microphone plays the sample."""
+    flags = (
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={SAMPLE}",
+    )
+    with browser(Page, served.url, served.key, tmp_path_factory.mktemp("browser"), *flags) as found:
         yield found
 
 
 @pytest.fixture
-def page(tab: Browser) -> Browser:
+def page(tab: Page) -> Page:
     """The page anew, in English, on a wide and light screen; what it complains of is forgotten."""
     tab.look()
     tab.open()
@@ -52,7 +69,7 @@ def api(served: Served, response_format: str) -> str:
     return answer.text
 
 
-def test_an_upload_is_written_down_heard_and_kept(page: Browser, served: Served) -> None:
+def test_an_upload_is_written_down_heard_and_kept(page: Page, served: Served) -> None:
     page.shoot("empty")
     page.choose(SAMPLE)
     assert page.done() == SENTENCES
@@ -83,7 +100,7 @@ def test_an_upload_is_written_down_heard_and_kept(page: Browser, served: Served)
 
 
 @pytest.mark.slow
-def test_words_arrive_while_the_rest_is_heard(page: Browser, tmp_path: Path) -> None:
+def test_words_arrive_while_the_rest_is_heard(page: Page, tmp_path: Path) -> None:
     """Two windows of 30 s: the first one's segments are there before the second has been heard."""
     path = tmp_path / "long.wav"
     with wave.open(str(SAMPLE)) as sample, wave.open(str(path), "wb") as long:
@@ -105,7 +122,7 @@ def test_words_arrive_while_the_rest_is_heard(page: Browser, tmp_path: Path) -> 
     assert seen[0][0] < len(page.all("#segments button"))
 
 
-def test_the_microphone(page: Browser) -> None:
+def test_the_microphone(page: Page) -> None:
     page.get("#record").click()
     page.until(lambda: page.get("#clock").text >= "0:05")
     assert page.get("#record").get_attribute("aria-pressed") == "true"
@@ -117,7 +134,7 @@ def test_the_microphone(page: Browser) -> None:
     assert page.until(lambda: page.run("return Number.isFinite(player.duration) && player.duration")) > 4
 
 
-def test_errors_are_shown(page: Browser, tmp_path: Path) -> None:
+def test_errors_are_shown(page: Page, tmp_path: Path) -> None:
     (tmp_path / "book.wav").write_text("Call me Ishmael. " * 100)
     (tmp_path / "empty.wav").touch()
     with (tmp_path / "large.wav").open("wb") as file:
@@ -136,7 +153,7 @@ def test_errors_are_shown(page: Browser, tmp_path: Path) -> None:
     assert not page.get("#error").is_displayed()
 
 
-def test_everything_by_keyboard(page: Browser) -> None:
+def test_everything_by_keyboard(page: Page) -> None:
     page.run("document.body.focus()")
     path = [page.press(Keys.TAB) for _ in range(3)]
     assert path == ["tongue", "file", "record"]
@@ -166,7 +183,7 @@ def test_everything_by_keyboard(page: Browser) -> None:
     page.until(lambda: page.get("#status").text == "Stopped")
 
 
-def test_chinese(page: Browser) -> None:
+def test_chinese(page: Page) -> None:
     page.run("document.querySelector('details').open = true")
     page.get("#tongue").click()
     page.choose(SAMPLE)
@@ -188,7 +205,7 @@ def test_every_word_has_both_languages() -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_phones(dark: bool, page: Browser) -> None:
+def test_phones(dark: bool, page: Page) -> None:
     page.look(width=360, height=740, dark=dark, phone=True)
     page.choose(SAMPLE)
     assert page.done() == SENTENCES

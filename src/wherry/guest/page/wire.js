@@ -17,7 +17,7 @@ export async function ask(path, options = {}) {
 }
 
 export async function models() {
-  return (await (await ask("v1/models")).json()).data.map((model) => model.id);
+  return (await (await ask("v1/models")).json()).data;
 }
 
 // The data of server-sent events, parsed. Raises ApiError for one that is an error.

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
@@ -18,12 +18,11 @@ from tests.conftest import ROOT
 
 SECONDS = 60.0  # to wait for what will come
 SHOTS = ROOT / "build/screenshots"
-# What Chromium does besides showing pages, and a microphone that plays a file.
+# Chromium does many things besides showing pages.
 _FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync "
-    "--disable-default-apps --lang=en-US --force-device-scale-factor=1 "
-    "--use-fake-ui-for-media-stream --use-fake-device-for-media-stream"
+    "--disable-default-apps --lang=en-US --force-device-scale-factor=1"
 )
 
 
@@ -60,15 +59,6 @@ class Browser:
         ActionChains(self.driver).send_keys(*keys).perform()
         return str(self.run("return document.activeElement.id || document.activeElement.className"))
 
-    def choose(self, path: Path) -> None:
-        self.get("#file").send_keys(str(path))
-
-    def done(self) -> list[str]:
-        """The segments' text, once all are there."""
-        self.until(lambda: self.get("#status").text in ("Done", "完成"))
-        texts: list[str] = self.run("return [...document.querySelectorAll('#segments button span')].map((e) => e.textContent)")
-        return texts
-
     def shoot(self, name: str) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
         self.run("document.getAnimations().forEach((animation) => animation.finish && animation.effect.getTiming().iterations "
@@ -87,15 +77,18 @@ class Browser:
         return {m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"}
 
 
+Tab = TypeVar("Tab", bound=Browser)
+
+
 @contextmanager
-def browser(url: str, key: str, sound: Path, folder: Path) -> Generator[Browser]:
-    """sound: what the microphone hears, a wav file."""
+def browser(kind: type[Tab], url: str, key: str, folder: Path, *flags: str) -> Generator[Tab]:
+    """flags: of Chromium's, besides those that every page is tested with."""
     if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
         assert "CI" not in os.environ, "found no chromium, expected it with its driver (.ci/run)"
         pytest.skip("needs chromium and chromedriver")
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
-    for flag in [*_FLAGS.split(), f"--use-file-for-fake-audio-capture={sound}", f"--user-data-dir={folder / 'profile'}"]:
+    for flag in [*_FLAGS.split(), *flags, f"--user-data-dir={folder / 'profile'}"]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = Chrome(options, Service(shutil.which("chromedriver")))
@@ -106,6 +99,6 @@ def browser(url: str, key: str, sound: Path, folder: Path) -> Generator[Browser]
         # As a person who was asked for the key: the browser knows it from now on.
         driver.get(f"{url.replace('://', f'://anybody:{key}@')}/healthz")
         driver.get(f"{url.replace('://', f'://anybody:{key}@')}/icon.svg")
-        yield Browser(driver, url, downloads)
+        yield kind(driver, url, downloads)
     finally:
         driver.quit()

@@ -1,0 +1,218 @@
+import { answer } from "./api.js";
+import { ApiError, models } from "./wire.js";
+import { change, known, say, speak } from "./words.js";
+
+const find = (id) => document.getElementById(id);
+const [list, text, error, status] = ["messages", "text", "error", "status"].map(find);
+
+let work = null; // the AbortController of the answer that is being written
+let talk = restored(); // {role, content}, first to last
+
+// -- an answer is written
+
+async function send() {
+  const content = text.value.trim();
+  if (!content || work) return;
+  text.value = "";
+  grow();
+  add({ role: "user", content });
+  await write();
+}
+
+async function write() {
+  fail("");
+  const mine = work = new AbortController();
+  const message = { role: "assistant", content: "" };
+  const system = find("system").value.trim();
+  const messages = [...(system ? [{ role: "system", content: system }] : []), ...talk.map(({ role, content }) => ({ role, content }))];
+  const item = add(message);
+  item.classList.add("writing");
+  const words = item.querySelector(".words").firstChild;
+  tell("reading");
+  busy(true);
+  const wanted = { model: find("model").value, temperature: Number(find("temperature").value), most: Number(find("most").value) };
+  let began = 0;
+  let ended = { how: "stopped" };
+  try {
+    for await (const piece of answer(messages, wanted, mine.signal)) {
+      if (piece.words) {
+        if (!began) tell("writing");
+        began ||= performance.now();
+        const follow = atEnd();
+        message.content += piece.words;
+        words.appendData(piece.words);
+        if (follow) toEnd();
+      } else if (piece.tokens !== undefined) {
+        const seconds = (performance.now() - (began || performance.now())) / 1000;
+        const rate = seconds > 0 ? Math.max(1, Math.round(piece.tokens / seconds)) : piece.tokens;
+        ended = { how: piece.finish === "length" ? "cut" : "done", tokens: piece.tokens, rate };
+      }
+    }
+  } catch (problem) {
+    if (mine !== work) return; // cleared
+    if (!mine.signal.aborted) {
+      fail(reason(problem, message.content));
+      ended = null;
+    }
+  }
+  if (mine !== work) return;
+  work = null;
+  item.classList.remove("writing");
+  if (!message.content) {
+    talk = talk.filter((each) => each !== message);
+    item.remove();
+  }
+  if (ended) tell(ended.how, ended);
+  else tell("");
+  busy(false);
+  keep();
+}
+
+// What went wrong, in the page's language where it has words for it.
+function reason(problem, written) {
+  if (!(problem instanceof ApiError)) return say(written ? "brokenOff" : "offline");
+  return known(problem.code) ? say(problem.code) : problem.message;
+}
+
+function fail(message) {
+  error.textContent = message;
+  error.hidden = !message;
+}
+
+let told = ["", {}];
+function tell(key, values = {}) {
+  told = [key, values];
+  status.textContent = key ? say(key, values) : "";
+}
+
+function busy(on) {
+  find("send").hidden = on;
+  find("stop").hidden = !on;
+  list.setAttribute("aria-busy", String(on));
+  offer();
+}
+
+function offer() {
+  find("empty").hidden = talk.length > 0;
+  find("clear").hidden = find("copy").hidden = !talk.length;
+  find("again").hidden = Boolean(work) || !talk.length;
+}
+
+// -- the conversation
+
+function add(message) {
+  talk.push(message);
+  const item = show(message);
+  offer();
+  keep();
+  toEnd();
+  return item;
+}
+
+function show(message) {
+  const item = document.createElement("li");
+  item.className = `message ${message.role}`;
+  const who = document.createElement("span");
+  who.className = "unseen";
+  who.dataset.say = message.role === "user" ? "you" : "model_said";
+  const words = document.createElement("p");
+  words.className = "words";
+  words.append(document.createTextNode(message.content));
+  const copy = document.createElement("button");
+  copy.type = "button";
+  copy.className = "quiet";
+  copy.dataset.say = "copy";
+  copy.addEventListener("click", () => copied(copy, "copy", message.content));
+  item.append(who, words, copy);
+  speak(item);
+  list.append(item);
+  return item;
+}
+
+async function copied(button, key, words) {
+  await navigator.clipboard.writeText(words);
+  button.textContent = say("copied");
+  setTimeout(() => { button.textContent = say(key); }, 1500);
+}
+
+function clear() {
+  work?.abort();
+  work = null;
+  talk = [];
+  list.replaceChildren();
+  fail("");
+  tell("");
+  busy(false);
+  keep();
+  text.focus();
+}
+
+// What the model said last is forgotten, and asked for anew.
+function again() {
+  if (work) return;
+  if (talk.at(-1)?.role === "assistant") {
+    talk.pop();
+    list.lastChild.remove();
+  }
+  if (talk.length) write();
+}
+
+// As long as the tab is open the conversation outlives a reload.
+function keep() {
+  try { sessionStorage.setItem("talk", JSON.stringify(talk.filter(({ content }) => content))); } catch { /* it lasts as long as the page */ }
+}
+
+function restored() {
+  try {
+    const found = JSON.parse(sessionStorage.getItem("talk") ?? "[]");
+    return found.filter(({ role, content }) => (role === "user" || role === "assistant") && typeof content === "string");
+  } catch { return []; }
+}
+
+const page = document.documentElement;
+const atEnd = () => page.scrollHeight - page.scrollTop - page.clientHeight < 80;
+const toEnd = () => { page.scrollTop = page.scrollHeight; };
+
+function grow() {
+  text.style.height = "auto";
+  text.style.height = `${text.scrollHeight}px`;
+}
+
+// -- what people do
+
+find("composer").addEventListener("submit", (event) => { event.preventDefault(); send(); });
+text.addEventListener("input", grow);
+text.addEventListener("keydown", (event) => {
+  // While a character is being composed, Enter chooses it.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+  event.preventDefault();
+  send();
+});
+find("stop").addEventListener("click", () => { work?.abort(); text.focus(); });
+find("again").addEventListener("click", again);
+find("clear").addEventListener("click", clear);
+find("copy").addEventListener("click", () =>
+  copied(find("copy"), "copyAll", talk.map(({ role, content }) => `${say(role === "user" ? "you" : "model_said")}: ${content}\n`).join("\n")));
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") work?.abort(); });
+find("temperature").addEventListener("input", () => { find("temperature-value").textContent = Number(find("temperature").value).toFixed(1); });
+find("tongue").addEventListener("click", () => { change(); inTongue(); });
+
+function inTongue() {
+  speak();
+  find("tongue").textContent = say("other");
+  find("tongue").lang = say("other") === "中文" ? "zh" : "en";
+  document.title = `Wherry · ${say("title")}`;
+  if (told[0]) tell(...told);
+}
+
+inTongue();
+talk.forEach(show);
+offer();
+toEnd();
+text.focus();
+try {
+  const talkers = (await models()).filter(({ capabilities }) => capabilities.includes("chat"));
+  find("model").replaceChildren(...talkers.map(({ id }) => new Option(id, id)));
+} catch (problem) {
+  fail(reason(problem, ""));
+}
