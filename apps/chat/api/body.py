@@ -18,9 +18,10 @@ def read_object(environ: Mapping[str, Any]) -> dict[str, Any]:
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise ApiError(415, f"Content-Type: found {kind or 'none'}, expected application/json", code="unsupported_media_type")
-    data = environ["wsgi.input"].read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ApiError(413, f"found more than {MAX_BYTES} bytes, expected fewer", code="request_too_large")
+    size = int(environ.get("CONTENT_LENGTH") or 0)
+    if size > MAX_BYTES:
+        raise ApiError(413, f"found {size} bytes, expected at most {MAX_BYTES}", code="request_too_large")
+    data = environ["wsgi.input"].read(size)
     _check_depth(data)
     try:
         found = json.loads(data, parse_constant=_no_number)
