@@ -6,40 +6,40 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from wherry.cli.models import models
+from wherry.cli.main import cli
 from wherry.engine.catalog import ModelFiles
 from wherry.errors import InputError, NotFoundError
 
 
 def test_list_tells_what_is_fetched(tiny_en_files: ModelFiles) -> None:
-    done = CliRunner().invoke(models, ["list", "--json"])
+    done = CliRunner().invoke(cli, ["models", "list", "--json"])
     assert done.exit_code == 0
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     size = sum(file.stat().st_size for file in tiny_en_files.weights.parent.iterdir())
     assert rows["whisper-tiny.en"]["bytes_on_disk"] == size
-    plain = CliRunner().invoke(models, ["list"]).stdout.splitlines()
+    plain = CliRunner().invoke(cli, ["models", "list"]).stdout.splitlines()
     assert [line.split()[0] for line in plain] == list(rows)
 
 
 def test_show_gives_addresses_and_digests() -> None:
-    done = CliRunner().invoke(models, ["show", "whisper-base", "--json"])
+    done = CliRunner().invoke(cli, ["models", "show", "whisper-base", "--json"])
     files = {file["name"]: file for file in json.loads(done.stdout)["files"]}
     assert len(files["model.bin"]["addresses"]) == 2
-    plain = CliRunner().invoke(models, ["show", "whisper-base"]).stdout
+    plain = CliRunner().invoke(cli, ["models", "show", "whisper-base"]).stdout
     for file in files.values():
         assert file["sha256"] in plain
         assert all(address in plain for address in file["addresses"])
 
 
 def test_pull_of_what_is_there_prints_its_folder(tiny_en_files: ModelFiles) -> None:
-    done = CliRunner().invoke(models, ["pull", "whisper-tiny.en"])
+    done = CliRunner().invoke(cli, ["models", "pull", "whisper-tiny.en"])
     assert Path(done.stdout.strip()) == tiny_en_files.weights.parent
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize(("command", "error"), [("show", NotFoundError), ("pull", InputError), ("rm", InputError)])
 def test_unknown_names_are_refused(command: str, error: type[Exception]) -> None:
-    done = CliRunner().invoke(models, [command, "whisper-huge"])
+    done = CliRunner().invoke(cli, ["models", command, "whisper-huge"])
     assert isinstance(done.exception, error)
 
 
@@ -48,6 +48,6 @@ def test_rm_removes_from_the_users_cache_alone(tmp_path: Path, monkeypatch: pyte
     folder = tmp_path / "wherry/models/whisper-base"
     folder.mkdir(parents=True)
     (folder / "model.bin").write_bytes(b"x")
-    assert CliRunner().invoke(models, ["rm", "whisper-base"]).exit_code == 0
+    assert CliRunner().invoke(cli, ["models", "rm", "whisper-base"]).exit_code == 0
     assert not folder.exists()
-    assert isinstance(CliRunner().invoke(models, ["rm", "whisper-base"]).exception, NotFoundError)
+    assert isinstance(CliRunner().invoke(cli, ["models", "rm", "whisper-base"]).exception, NotFoundError)
