@@ -70,6 +70,10 @@ def js_component(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def command_component() -> Path:
+    return build_command()
+
+
+def build_command() -> Path:
     """tests/guests/command.c: wasi-libc, and the adapter from preview1 that wasmtime's project publishes."""
     adapter = compiler() / "node_modules/@bytecodealliance/jco/lib/wasi_snapshot_preview1.command.wasm"
     core = build_guest(GUESTS / "command.c")
