@@ -11,6 +11,7 @@ from wherry.wasm import app_language
 from wherry.wasm.component import Guest, Interface, fallible
 from wherry.wasm.http.exchange import Exchange
 from wherry.wasm.language import Languages
+from wherry.wasm.lines import printable
 from wherry.wasm.nn.graph import Graphs
 from wherry.wasm.speech import Speech
 from wherry.wasm.values import Own
@@ -18,10 +19,8 @@ from wherry.wasm.values import Own
 VERSION = "0.1.0"
 HANDLE = "handle"
 _MODEL, _TRANSCRIPT = 201, 202
-_MAX_LINE = 1 << 13
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 
 
 @dataclass
@@ -168,4 +167,4 @@ def _log(guest: Guest, level: str, context: str, message: str) -> None:
         data.say(f"found more than {data.log_bytes} bytes of log in one request: the rest is dropped")
         return
     for line in message.splitlines() or [""]:
-        data.say(_UNPRINTABLE.sub("�", f"{level}: {context[:256]}: {line[:_MAX_LINE]}"))
+        data.say(printable(f"{level}: {context[:256]}: {line}"))

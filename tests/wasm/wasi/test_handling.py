@@ -8,7 +8,7 @@ from wherry.errors import GuestError
 from wherry.wasm.http.exchange import Exchange, Request
 from wherry.wasm.wasi.fields import Fields
 from wherry.wasm.wasi.handling import ResponseBody
-from wherry.wasm.wasi.streams import ClosedError, FailedError
+from wherry.wasm.wasi.streams import ClosedError, FailedError, LogOutput
 
 
 @pytest.fixture
@@ -67,3 +67,15 @@ def test_nobody_reads_after_the_client_has_left(exchange: Exchange) -> None:
     assert body.room() > 0  # it need not wait to hear so
     with pytest.raises(ClosedError):
         body.write(b"x")
+
+
+def test_what_a_guest_prints_is_lines_within_limits() -> None:
+    said: list[str] = []
+    output = LogOutput(said.append, 50)
+    for piece in (b"one\ntw", b"o\n\x1b[31mred", b" \xff half"):
+        output.write(piece)
+    output.end()
+    assert said == ["one", "two", "\ufffd[31mred \ufffd half"]
+    output.write(bytes(30) + b"\n")
+    output.write(b"more\n" * 1000)
+    assert len(said) == 5 and "the rest is dropped" in said[-1]

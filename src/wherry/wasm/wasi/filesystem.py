@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from wherry.errors import GuestError
 from wherry.wasm.component import Guest, Interface
 from wherry.wasm.values import Case, Own
 from wherry.wasm.wasi.files import Descriptor, FileInput, FileOutput, code_of, refusal
@@ -81,7 +82,10 @@ def _failing(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _folders(guest: Guest) -> list[tuple[Own, str]]:
-    return [(guest.table.add(DESCRIPTOR, folder.open(guest.data.files)), folder.guest) for folder in guest.data.folders]
+    try:
+        return [(guest.table.add(DESCRIPTOR, folder.open(guest.data.files)), folder.guest) for folder in guest.data.folders]
+    except OSError as error:
+        raise GuestError(f"folders: found too many open files ({error.strerror})") from error
 
 
 # -- a file's bytes
@@ -188,14 +192,15 @@ def _read_directory(guest: Guest, file: Descriptor) -> Own:
     names = os.listdir(file.number)  # noqa: PTH208 - of a descriptor
     if len(names) > _MAX_ENTRIES:
         raise refusal(errno.EOVERFLOW)
-    return guest.table.add(DIRECTORY_ENTRY_STREAM, _Entries(os.dup(file.number), iter(names)))
+    own = Descriptor(file.again(), file.count, directory=True, readable=True, writable=False, mutable=False)
+    return guest.table.add(DIRECTORY_ENTRY_STREAM, _Entries(own, iter(names)))
 
 
 @dataclass
 class _Entries:
-    """What a folder held when it was asked; `number` is its own descriptor of the folder."""
+    """What a folder held when it was asked; `folder` is its own descriptor."""
 
-    number: int
+    folder: Descriptor
     names: Iterator[str]
 
     def next(self) -> tuple[str, str] | None:
@@ -203,11 +208,11 @@ class _Entries:
         for name in self.names:
             with contextlib.suppress(OSError, UnicodeError):
                 name.encode()
-                return _kind(os.stat(name, dir_fd=self.number, follow_symlinks=False).st_mode), name
+                return _kind(os.stat(name, dir_fd=self.folder.number, follow_symlinks=False).st_mode), name
         return None
 
     def close(self) -> None:
-        os.close(self.number)
+        self.folder.close()
 
 
 def _read_entry(guest: Guest, entries: int) -> Case:

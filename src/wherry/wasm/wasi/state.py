@@ -9,7 +9,7 @@ from wherry.wasm.stop import Stop
 from wherry.wasm.wasi.files import Folder, OpenFiles
 from wherry.wasm.wasi.handling import Handling
 from wherry.wasm.wasi.network import Network
-from wherry.wasm.wasi.streams import InputStream, Nothing, OutputStream
+from wherry.wasm.wasi.streams import InputStream, LogOutput, Nothing, OutputStream
 
 
 @dataclass(frozen=True)
@@ -57,4 +57,7 @@ class WasiState:
 
     def close(self) -> None:
         self.network.close()
+        for stream in (self.stdout, self.stderr):
+            if isinstance(stream, LogOutput):
+                stream.end()
         self.stop.close()

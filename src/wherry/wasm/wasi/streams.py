@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wherry.errors import StoppedError
+from wherry.wasm.lines import printable
 from wherry.wasm.stop import READ, WRITE, Stop
 
 PIECE_BYTES = 1 << 16  # read or written by one call: lists of bytes are slow, and a call is no large part of that
@@ -167,15 +168,15 @@ class LogOutput:
         self._left -= len(data)
         *lines, self._line = (self._line + kept).split(b"\n")
         for line in lines:
-            self._say(line.decode(errors="replace"))
+            self._say(printable(line.decode(errors="replace")))
         if self._left < 0:
-            self.close()
+            self.end()
             self._say("found more output than is kept: the rest is dropped")
 
-    def close(self) -> None:
+    def end(self) -> None:
         """What is left of a line."""
         if self._line:
-            self._say(self._line.decode(errors="replace"))
+            self._say(printable(self._line.decode(errors="replace")))
         self._line = b""
 
     def flushed(self) -> bool:
