@@ -1,5 +1,6 @@
 """The server in front of apps, over real sockets: bodies, limits, the queue, streams, clients that leave."""
 
+import asyncio
 import http.client
 import json
 import socket
@@ -15,7 +16,7 @@ import pytest
 from wherry.errors import GuestError, InputError, NotFoundError
 from wherry.wasm.http.access import Served
 from wherry.wasm.http.exchange import Exchange
-from wherry.wasm.http.server import Server, ServerOptions
+from wherry.wasm.http.server import Server, ServerOptions, _bound
 
 SECONDS = 20.0  # to wait for what will come
 
@@ -238,3 +239,24 @@ def test_heads_that_cannot_be_are_the_apps_error(head: tuple[int, list[tuple[str
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with serving(echo, tmp_path) as (_, address, _), pytest.raises(InputError, match=str(address[1])):
         Server(echo, ServerOptions(*address), tmp_path)
+
+
+def test_no_piece_of_an_answer_waits_for_the_clients_word() -> None:
+    """As asyncio makes connections of the server's socket."""
+
+    async def look() -> int:
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        class Look(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                found.set_result(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        listening = _bound("127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(Look, sock=listening)
+        async with server:
+            _, writer = await asyncio.open_connection(*listening.getsockname())
+            value = await found
+            writer.close()
+        return value
+
+    assert asyncio.run(look())

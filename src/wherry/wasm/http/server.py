@@ -421,7 +421,8 @@ def _file(folder: Path) -> Generator[Path]:
 def _bound(host: str, port: int) -> socket.socket:
     """Raises InputError where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # Named, or asyncio takes it for no TCP and lets each piece of an answer wait 40 ms for the client's word on the one before.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
