@@ -102,7 +102,7 @@ def test_help_goes_to_stdout(arguments: list[str]) -> None:
         (["transcribe", "--format", "docx", "a.wav"], "docx"),
         (["run"], "FILE.wasm"),
         (["run", "--network", "wild", "a.wasm"], "wild"),
-        (["models", "pull"], "NAME"),
+        (["models", "pull"], "MODEL"),
         (["convert", "a"], "OUT"),
     ],
 )
