@@ -1,7 +1,6 @@
 """Language models as OpenAI serves them, and a page to talk with them."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from api import responses as responses_api
 from api.body import read_object
 from api.errors import of_host
 from api.fields import Fields
-from api.streams import guarded
 from wherry.guest import chat, embeddings, openai
 from wherry.guest.page import Page
 
@@ -27,26 +25,25 @@ app = openai.answering(site, of_host)
 
 @site.post("/v1/chat/completions")
 def chat_completions() -> HTTPResponse:
-    wanted = chat_api.asked(Fields(read_object(request.environ)))
-    if wanted.stream:
-        return _stream(guarded(chat_api.events(wanted), wanted.streams), wanted.model.device)
-    return _whole(chat_api.whole(wanted), wanted.model.device)
+    return _answer(chat_api)
 
 
 @site.post("/v1/completions")
 def completions() -> HTTPResponse:
-    wanted = completions_api.asked(Fields(read_object(request.environ)))
-    if wanted.stream:
-        return _stream(guarded(completions_api.events(wanted), wanted.streams), wanted.model.device)
-    return _whole(completions_api.whole(wanted), wanted.model.device)
+    return _answer(completions_api)
 
 
 @site.post("/v1/responses")
 def responses() -> HTTPResponse:
-    wanted = responses_api.asked(Fields(read_object(request.environ)))
+    return _answer(responses_api)
+
+
+def _answer(api: Any) -> HTTPResponse:
+    wanted = api.asked(Fields(read_object(request.environ)))
+    device = wanted.model.device
     if wanted.stream:
-        return _stream(responses_api.events(wanted), wanted.model.device)
-    return _whole(responses_api.whole(wanted), wanted.model.device)
+        return HTTPResponse(api.events(wanted), 200, openai.device_header(device) | openai.EVENT_HEADERS)
+    return _whole(api.whole(wanted), device)
 
 
 @site.post("/v1/embeddings")
@@ -56,10 +53,6 @@ def embed() -> HTTPResponse:
 
 def _whole(answer: dict[str, Any], device: str) -> HTTPResponse:
     return HTTPResponse(json.dumps(answer).encode(), 200, openai.device_header(device) | {"Content-Type": "application/json"})
-
-
-def _stream(events: Iterator[bytes], device: str) -> HTTPResponse:
-    return HTTPResponse(events, 200, openai.device_header(device) | openai.EVENT_HEADERS)
 
 
 @site.get("/v1/models")

@@ -1,6 +1,6 @@
 """What the requests for texts have in common: the model, how it draws its tokens, and which JSON it may write."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from api.fields import Fields, as_object, refused, text, wrong
@@ -94,6 +94,33 @@ def json_schema(form: Fields | None, inside: str) -> Mapping[str, Any] | None:
     about.flag("strict")  # the answer always fits the schema
     schema = about.values.get("schema")
     return chat.JSON_OBJECT if schema is None else as_object(schema, about.name("schema")).values
+
+
+def streaming(fields: Fields) -> tuple[bool, bool]:
+    """Whether the answer comes in chunks, and whether the last of them says how many tokens there were."""
+    stream, about = fields.flag("stream"), fields.object("stream_options")
+    if about is None:
+        return stream, False
+    about.only({"include_usage", "include_obfuscation"})
+    about.flag("include_obfuscation")
+    if not stream:
+        raise refused("stream_options", "only allowed when stream is true")
+    return stream, about.flag("include_usage")
+
+
+def tool_choice(fields: Fields, tools: Collection[Any], inside: str) -> dict[str, Any]:
+    """Options of `chat.Options` by name. inside: the key of the object that has a function's name, "" for the choice itself."""
+    parallel = fields.flag("parallel_tool_calls", True)
+    if isinstance(choice := fields.values.get("tool_choice"), dict):
+        about = as_object(choice, "tool_choice")
+        about.one_of("type", ("function",), "")
+        function = as_object(about.required(inside), about.name(inside)) if inside else about
+        found = {"tool_choice": "required", "tool_name": text(function.required("name"), function.name("name"))}
+    else:
+        found = {"tool_choice": fields.one_of("tool_choice", ("auto", "none", "required"), "auto")}
+    if not tools and found["tool_choice"] == "required":
+        raise refused("tool_choice", "only allowed when tools are given")
+    return {**found, "parallel_tool_calls": parallel}
 
 
 def not_stored(fields: Fields) -> None:

@@ -17,10 +17,12 @@ from api.asked import (
     open_model,
     penalties,
     seeded,
+    streaming,
+    tool_choice,
 )
-from api.fields import Fields, as_object, refused, text, wrong
+from api.fields import Fields, refused, wrong
 from api.identity import fingerprint, new_id, now
-from api.streams import Streams, explained
+from api.streams import Streams, explained, guarded
 from wherry.guest import chat
 from wherry.guest.openai import event
 
@@ -62,18 +64,11 @@ def asked(fields: Fields) -> Asked:
     if any(kind != "text" for kind in fields.list("modalities", 8)):
         raise refused("modalities", "the models here write text only")
     tools = fields.list("tools", 128)
-    options = drawing(fields) | penalties(fields) | _tool_choice(fields, tools)
+    options = drawing(fields) | penalties(fields) | tool_choice(fields, tools, "function")
     options["max_tokens"] = _most(fields)
     options["top_logprobs"] = _top_logprobs(fields)
     options["json_schema"] = json_schema(fields.object("response_format"), "json_schema")
-    stream = fields.flag("stream")
-    about = fields.object("stream_options")
-    if about is not None:
-        about.only({"include_usage", "include_obfuscation"})
-        about.flag("include_obfuscation")
-        if not stream:
-            raise refused("stream_options", "only allowed when stream is true")
-    include_usage = about is not None and about.flag("include_usage")
+    stream, include_usage = streaming(fields)
     n = fields.whole("n", 1, MAX_ANSWERS) or 1
     model = open_model(fields)
     with explained(NAMES):
@@ -100,7 +95,7 @@ def events(asked: Asked) -> Iterator[bytes]:
     """Chunks, and [DONE]. The first of each answer says who speaks, the last why it ends."""
     with explained(NAMES):
         pieces = asked.streams.pieces()
-    return _events(asked, pieces)
+    return guarded(_events(asked, pieces), asked.streams)
 
 
 def _events(asked: Asked, pieces: Iterable[tuple[int, chat.Piece]]) -> Iterator[bytes]:
@@ -189,19 +184,3 @@ def _top_logprobs(fields: Fields) -> int | None:
     if top is not None:
         raise refused("top_logprobs", "only allowed when logprobs is true")
     return None
-
-
-def _tool_choice(fields: Fields, tools: list[Any]) -> dict[str, Any]:
-    parallel = fields.flag("parallel_tool_calls", True)
-    choice = fields.values.get("tool_choice")
-    if isinstance(choice, dict):
-        about = as_object(choice, "tool_choice")
-        about.one_of("type", ("function",), "")
-        function = as_object(about.required("function"), "tool_choice.function")
-        name = text(function.required("name"), "tool_choice.function.name")
-        found = {"tool_choice": "required", "tool_name": name}
-    else:
-        found = {"tool_choice": fields.one_of("tool_choice", ("auto", "none", "required"), "auto")}
-    if not tools and found["tool_choice"] == "required":
-        raise refused("tool_choice", "only allowed when tools are given")
-    return {**found, "parallel_tool_calls": parallel}

@@ -15,11 +15,12 @@ from api.asked import (
     open_model,
     penalties,
     seeded,
+    streaming,
 )
 from api.chat import usage
 from api.fields import Fields, refused, text, tokens, wrong
 from api.identity import fingerprint, new_id, now
-from api.streams import Streams, explained
+from api.streams import Streams, explained, guarded
 from wherry.guest import chat
 from wherry.guest.openai import ApiError, event
 
@@ -55,7 +56,7 @@ def asked(fields: Fields) -> Asked:
     prompts = _prompts(fields)
     n = fields.whole("n", 1, MAX_ANSWERS) or 1
     best_of = fields.whole("best_of", 1, MAX_ANSWERS)
-    stream = fields.flag("stream")
+    stream, include_usage = streaming(fields)
     if best_of is not None and best_of < n:
         raise wrong("best_of", best_of, f"at least n, which is {n}")
     if best_of is not None and best_of > n and stream:
@@ -69,12 +70,6 @@ def asked(fields: Fields) -> Asked:
     echo = fields.flag("echo")
     if echo and logprobs is not None:
         raise refused("echo", "found it with logprobs: those of a prompt's tokens are not known")
-    about = fields.object("stream_options")
-    if about is not None:
-        about.only({"include_usage", "include_obfuscation"})
-        about.flag("include_obfuscation")
-        if not stream:
-            raise refused("stream_options", "only allowed when stream is true")
     most = fields.whole("max_tokens", 0, MAX_TOKENS)
     options = drawing(fields) | penalties(fields) | {"max_tokens": _MOST if most is None else most}
     options["top_logprobs"] = 0 if logprobs is None and best_of > n else logprobs
@@ -84,7 +79,6 @@ def asked(fields: Fields) -> Asked:
         pairs = [(prompt, number) for prompt in prompts for number in range(best_of)]
         calls = [lambda p=p, i=i: model.stream_text(p, seeded(options, i)) for p, i in pairs]
         streams = Streams(calls)
-    include_usage = about is not None and about.flag("include_usage")
     return Asked(model, streams, echoed, n, best_of, stream, include_usage, logprobs)
 
 
@@ -110,7 +104,7 @@ def events(asked: Asked) -> Iterator[bytes]:
     """Chunks, and [DONE]."""
     with explained(_NAMES):
         pieces = asked.streams.pieces()
-    return _events(asked, pieces)
+    return guarded(_events(asked, pieces), asked.streams)
 
 
 def _events(asked: Asked, pieces: Iterable[tuple[int, chat.Piece]]) -> Iterator[bytes]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.asked import DRAWING, IGNORED, MAX_TOKENS, check_ignored, drawing, json_schema, not_stored, open_model
+from api.asked import DRAWING, IGNORED, MAX_TOKENS, check_ignored, drawing, json_schema, not_stored, open_model, tool_choice
 from api.chat import likely
 from api.errors import of_host
-from api.fields import Fields, as_object, refused, text
+from api.fields import Fields, refused
 from api.identity import new_id, now
 from api.items import messages, tools
 from api.streams import Streams, explained
@@ -67,7 +67,7 @@ def asked(fields: Fields) -> Asked:
         about.only({"include_obfuscation"})
         about.flag("include_obfuscation")
     given, functions = messages(fields), tools(fields)
-    options = drawing(fields) | _tool_choice(fields, functions)
+    options = drawing(fields) | tool_choice(fields, functions, "")
     options["max_tokens"] = fields.whole("max_output_tokens", 1, MAX_TOKENS)
     options["json_schema"] = json_schema(form.object("format"), "")
     options["top_logprobs"] = (top or 0) if includes or top else None
@@ -234,20 +234,6 @@ def _usage(usage: chat.Usage) -> dict[str, Any]:
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": usage.total,
     }
-
-
-def _tool_choice(fields: Fields, functions: list[dict[str, Any]]) -> dict[str, Any]:
-    parallel = fields.flag("parallel_tool_calls", True)
-    choice = fields.values.get("tool_choice")
-    if isinstance(choice, dict):
-        about = as_object(choice, "tool_choice")
-        about.one_of("type", ("function",), "")
-        found = {"tool_choice": "required", "tool_name": text(about.required("name"), "tool_choice.name")}
-    else:
-        found = {"tool_choice": fields.one_of("tool_choice", ("auto", "none", "required"), "auto")}
-    if not functions and found["tool_choice"] == "required":
-        raise refused("tool_choice", "only allowed when tools are given")
-    return {**found, "parallel_tool_calls": parallel}
 
 
 def _echo(fields: Fields, model: chat.Model, options: dict[str, Any]) -> dict[str, Any]:
