@@ -32,6 +32,48 @@ def test_chats(found: dict[str, Any]) -> None:
     jsonschema.validate(json.loads(called["function"]["arguments"]), WEATHER["function"]["parameters"])
 
 
+def said(answer: Any) -> str:
+    return str(answer["choices"][0]["message"]["content"])
+
+
+def test_every_field_of_a_chat(found: dict[str, Any]) -> None:
+    """What they do is test_chat.py's; here it is whether they come through npm's client."""
+    assert (said(found["most"]), found["most"]["choices"][0]["finish_reason"]) == ("The capital of", "length")
+    assert said(found["several stops"]) == "The capital of"
+    assert said(found["drawn"]) == said(found["drawn again"])
+    assert not said(found["biased"]).startswith("The ")
+    assert said(found["penalties"]) != said(found["no penalties"])
+    told = [part["choices"][0]["logprobs"] for part in found["logprobs stream"]]
+    tokens = [token for logprobs in told if logprobs for token in logprobs["content"]]
+    assert "".join(token["token"] for token in tokens) == PARIS and {len(token["top_logprobs"]) for token in tokens} == {1}
+    assert said(found["object"]).lstrip().startswith("{")
+    if found["object"]["choices"][0]["finish_reason"] == "stop":
+        assert isinstance(json.loads(said(found["object"])), dict)
+
+
+def test_every_field_of_tools(found: dict[str, Any]) -> None:
+    for name in ("tool", "named tool"):
+        assert found[name]["choices"][0]["finish_reason"] == "tool_calls"
+        (called,) = found[name]["choices"][0]["message"]["tool_calls"]
+        jsonschema.validate(json.loads(called["function"]["arguments"]), WEATHER["function"]["parameters"])
+    parts = [part for chunk in found["tool stream"] for part in chunk["choices"][0]["delta"].get("tool_calls") or []]
+    assert json.loads("".join(part["function"]["arguments"] for part in parts)) == json.loads(called["function"]["arguments"])
+    assert said(found["tool answered"]) and not found["tool answered"]["choices"][0]["message"].get("tool_calls")
+
+
+def test_every_field_of_texts_vectors_and_responses(found: dict[str, Any]) -> None:
+    choices = found["text fields"]["choices"]
+    assert [choice["index"] for choice in choices] == [0, 1]
+    for choice in choices:
+        assert "".join(choice["logprobs"]["tokens"]) == choice["text"]
+        assert {len(top) for top in choice["logprobs"]["top_logprobs"]} <= {2, 3}
+    assert found["text of tokens"]["usage"] == {**found["text of tokens"]["usage"], "prompt_tokens": 5, "completion_tokens": 4}
+    lengths = [np.linalg.norm(each["embedding"]) for each in found["short vectors"]["data"]]
+    assert [len(each["embedding"]) for each in found["short vectors"]["data"]] == [64, 64]
+    np.testing.assert_allclose(lengths, 1, atol=1e-4)
+    jsonschema.validate(json.loads(found["response fields"]["output_text"]), AGE)
+
+
 def test_texts_vectors_and_responses(found: dict[str, Any]) -> None:
     first, second = (choice["text"] for choice in found["text"]["choices"])
     assert first.startswith("A ferry is") and second.startswith("A boat is")
