@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -46,9 +47,11 @@ def build(app: str, *arguments: str) -> str:
 
 @contextmanager
 def serve(app: str, image: str, log: Path, arguments: Sequence[str] = ()) -> Generator[Served]:
-    """arguments: of `wherry run`. Nothing may go wrong that the app does not answer for."""
+    """arguments: of `wherry run`. Nothing may go wrong that the app does not answer for, and SIGTERM leaves nothing behind."""
     command = [sys.executable, "-m", "wherry", "run", "--device", "cpu", "-p", "127.0.0.1:0:8080", *arguments, image]
-    environ = {**os.environ, "WHERRY_API_KEYS": f"sk-another,{KEY}"}
+    temporary = log.with_suffix(".tmp")
+    temporary.mkdir()
+    environ = {**os.environ, "WHERRY_API_KEYS": f"sk-another,{KEY}", "TMPDIR": str(temporary)}
     with _alone(app):
         with log.open("w") as file:
             process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
@@ -59,6 +62,8 @@ def serve(app: str, image: str, log: Path, arguments: Sequence[str] = ()) -> Gen
         process.terminate()
         process.wait(60)
     assert "Traceback" not in log.read_text()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(temporary.iterdir()) == []
 
 
 def _ready(process: "subprocess.Popen[bytes]", log: Path) -> str:

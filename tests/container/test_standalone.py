@@ -130,11 +130,12 @@ def test_the_view_of_a_root(tmp_path: Path) -> None:
     (root / "link").symlink_to("/proc")
     for i in range(4):
         (root / f"middle{i}").write_bytes(bytes(15 << 20))
-    folders = guest_folders(root, memory)
-    assert [(name, path) for path, name in folders[1:]] == [("/data", root / "data"), ("/etc", root / "etc")]
-    top = folders[0][0]
-    assert folders[0][1] == "/" and top.parent == memory
-    assert sorted(path.name for path in top.iterdir()) == ["app.wasm", "data", "etc", "middle0", "middle1", "middle2"]
-    assert list((top / "data").iterdir()) == []
-    with pytest.raises(NotFoundError, match="shared memory"):
-        guest_folders(root, tmp_path / "none")
+    with guest_folders(root, memory) as folders:
+        assert [(name, path) for path, name in folders[1:]] == [("/data", root / "data"), ("/etc", root / "etc")]
+        top = folders[0][0]
+        assert folders[0][1] == "/" and top.parent == memory
+        assert sorted(path.name for path in top.iterdir()) == ["app.wasm", "data", "etc", "middle0", "middle1", "middle2"]
+        assert list((top / "data").iterdir()) == []
+    assert list(memory.iterdir()) == []
+    with pytest.raises(NotFoundError, match="shared memory"), guest_folders(root, tmp_path / "none"):
+        pass

@@ -2,7 +2,6 @@
 
 import glob
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from wherry.oci.context import Context, Ignore
 from wherry.oci.layer import Entry
 from wherry.oci.recipe import Recipe, Step
 from wherry.oci.settings import RunSettings
+from wherry.wasm.scratch import scratch_folder
 
 _COMPONENT = PurePosixPath("/app.wasm")
 _MODELS = PurePosixPath("/model")
@@ -87,7 +87,7 @@ def _model(stack: ExitStack, name: str, model: str, say: Callable[[str], None]) 
         entries = list(_as_it_is(_MODELS / name, found.weights, kind))
         encoding = "GGML" if kind == "language" else "Autodetect"
         return Step(f"the model {name}", _with_folders(entries)), f"{name}:{encoding}:AUTO:{entries[0].path}"
-    temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wherry-")))
+    temporary = stack.enter_context(scratch_folder())
     weights = temporary / "model.safetensors"
     convert_whisper(found.weights, weights, "q8_0")
     folder = _MODELS / name

@@ -9,6 +9,8 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,14 +32,16 @@ def main() -> None:
     file, name, *arguments = sys.argv[1:]
     given = dict(os.environ)
     _surroundings()
-    from wherry.cli.ending import ended
+    from wherry.cli.ending import end_at, ended
 
     def work() -> int:
+        end_at(*_ENDING)
         from wherry.cli.guest import run_guest
 
         gc.freeze()
         gc.enable()
-        return run_guest(file, arguments, _options(name, given))
+        with _root() as volumes:
+            return run_guest(file, arguments, _options(name, given, volumes))
 
     code = ended(work)
     sys.stdout.flush()
@@ -45,15 +49,21 @@ def main() -> None:
     os._exit(code)  # with the container goes all that an interpreter would clear away
 
 
-def _options(name: str, environment: dict[str, str]) -> "RunOptions":
+@contextmanager
+def _root() -> Iterator[list[str]]:
+    """The container's files, as volumes of the guest's."""
+    if Path(layout.ROOT).is_dir():
+        yield [f"{layout.ROOT}:/"]
+        return
+    from wherry.container.view import guest_folders  # a standalone image has no wrapper that mounts it
+
+    with guest_folders(Path("/")) as folders:
+        yield [f"{folder}:{name}" for folder, name in folders]
+
+
+def _options(name: str, environment: dict[str, str], volumes: list[str]) -> "RunOptions":
     from wherry.cli.guest import RunOptions
 
-    if Path(layout.ROOT).is_dir():
-        volumes = [f"{layout.ROOT}:/"]
-    else:  # a standalone image has no wrapper that mounts it
-        from wherry.container.view import guest_folders
-
-        volumes = [f"{folder}:{name}" for folder, name in guest_folders(Path("/"))]
     environment.setdefault("PWD", str(Path.cwd()))
     return RunOptions(
         volume=volumes,

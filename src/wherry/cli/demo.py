@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +15,7 @@ from typing import Any
 import click
 
 from wherry.errors import GuestError, NotFoundError
+from wherry.wasm.scratch import scratch_folder
 
 _SAMPLE = Path(__file__).with_name("sample.wav")
 _IMAGE = "wherry-demo/speech"
@@ -70,8 +70,8 @@ def demo(app: Path, serve: bool, port: int, device: str, require_gpu: bool) -> i
 def _served(arguments: list[str]) -> Generator[tuple[str, "subprocess.Popen[bytes]"]]:
     """`wherry run` of the demo's image -> its address, once it answers, and its process."""
     command = [sys.executable, "-m", "wherry", "run", *arguments, _IMAGE]
-    with tempfile.TemporaryDirectory(prefix="wherry-") as folder:
-        log = Path(folder) / "log"
+    with scratch_folder() as folder:
+        log = folder / "log"
         with log.open("w") as file:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         try:

@@ -2,7 +2,6 @@
 
 import io
 import os
-import tempfile
 import threading
 from pathlib import Path
 
@@ -57,6 +56,7 @@ def dev(
     from wherry.wasm.http.exchange import Exchange
     from wherry.wasm.http.metrics import Metrics
     from wherry.wasm.http.server import Server, ServerOptions
+    from wherry.wasm.scratch import scratch_folder
 
     def say(line: str) -> None:
         click.echo(line, err=True)
@@ -83,9 +83,9 @@ def dev(
     def served(done: Served) -> None:
         say(f"{done.request.method} {done.request.target} {done.status} {done.seconds:.3f} s")
 
-    with tempfile.TemporaryDirectory(prefix="wherry-") as folder, host.use(engine):
+    with scratch_folder() as folder, host.use(engine):
         log.install()
-        server = Server(answer, options, Path(folder), served, metrics=metrics)
+        server = Server(answer, options, folder, served, metrics=metrics)
         click.echo(f"{server.url}  {file} with {', '.join(engine.models)}; Ctrl-C ends it")
         server.run()
     return 0

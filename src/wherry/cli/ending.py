@@ -1,10 +1,34 @@
 """How a command ends: errors as one line and a hint on stderr, their kind as the exit code."""
 
 import errno
+import os
+import signal
 import sys
 from collections.abc import Callable
 
 from wherry.errors import InputError, WherryError
+
+
+class SignalledError(BaseException):
+    """A signal came that ends the program: raised wherever it is, as Ctrl-C is, so that what it has made goes with it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+def end_at(*numbers: int) -> None:
+    """Each of these signals raises SignalledError in the main thread from now on; after it, the next one ends the process."""
+    came: list[int] = []
+
+    def end(number: int, frame: object) -> None:
+        if came:
+            os._exit(128 + number)
+        came.append(number)
+        raise SignalledError(number)
+
+    for number in numbers:
+        signal.signal(number, end)
 
 
 def ended(work: Callable[[], object]) -> int:
@@ -16,6 +40,8 @@ def ended(work: Callable[[], object]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except SignalledError as signalled:
+        return signalled.exit_code
     except OSError as error:  # a full disk, a folder that may not be written: the system's words say it best
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         hint = "`wherry prune` removes what no image needs; XDG_CACHE_HOME moves the cache" if full else ""

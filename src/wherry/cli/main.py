@@ -2,11 +2,12 @@
 
 import importlib
 import os
+import signal
 import sys
 
 import click
 
-from wherry.cli.ending import ended, report
+from wherry.cli.ending import end_at, ended, report
 from wherry.errors import InputError
 
 _COMMANDS = {
@@ -96,6 +97,7 @@ def cli() -> None:
 
 def main() -> None:
     """The console script: every way that a command may end, to an exit code."""
+    end_at(signal.SIGTERM)
     sys.exit(ended(_called))
 
 

@@ -3,14 +3,15 @@
 import atexit
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wherry.cli.ending import ended
 from wherry.errors import InputError
 from wherry.wasm.host import GuestOptions
+from wherry.wasm.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from wherry.wasm.component import Compiled
@@ -35,10 +36,10 @@ def serve(
     requests."""
     with serving_app(component, options, kinds, graphs, say) as (server, app):
         say(f"{server.url}  {', '.join(kinds) or 'no model'}")
-        server.run()
+        code = ended(server.run)  # the signal is raised again when the last request is answered
     if app.left_work:
-        atexit.register(_leave)  # native code that runs while Python goes would crash
-    return 0
+        atexit.register(_leave, code)  # native code that runs while Python goes would crash
+    return code
 
 
 @contextmanager
@@ -50,6 +51,23 @@ def serving_app(
     say: Callable[[str], None],
 ) -> Iterator[tuple["Server", "Pool"]]:
     """A server that is ready to run, and its app, which is closed after it."""
+    with scratch_folder() as folder:
+        server, app = _ready(component, options, kinds, graphs, say, folder)
+        try:
+            yield server, app
+        finally:
+            app.close()
+
+
+def _ready(
+    component: "Compiled",
+    options: GuestOptions,
+    kinds: Mapping[str, str],
+    graphs: "SharedGraphs",
+    say: Callable[[str], None],
+    folder: Path,
+) -> tuple["Server", "Pool"]:
+    """folder: for the bodies of requests and for the instances' own."""
     from wherry.wasm.host import Mount
     from wherry.wasm.http.access import Served, access_line
     from wherry.wasm.http.environment import read_options
@@ -70,6 +88,7 @@ def serving_app(
         timeout=options.timeout or AppOptions.timeout,
         allowed=options.allowed,
         clock_step=options.clock_step,
+        folder=folder,
     )
 
     def served(done: Served) -> None:
@@ -99,15 +118,13 @@ def serving_app(
         app = WebApp(component, own, speech, find, languages=languages, say=say)
     metrics.watch_memory(lambda: gpu_bytes(graphs.in_memory()))
     metrics.watch_instances(lambda: app.started, lambda: app.live, lambda: app.left_behind)
-    with tempfile.TemporaryDirectory(prefix="wherry-") as folder:
-        yield Server(app, serving, Path(folder), served, metrics=metrics), app
-    app.close()
+    return Server(app, serving, folder, served, metrics=metrics), app
 
 
-def _leave() -> None:
+def _leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def _address(options: GuestOptions) -> tuple[str, int]:

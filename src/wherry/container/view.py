@@ -6,11 +6,13 @@ that lie there. What it writes at `/` itself stays in memory, and large files th
 """
 
 import shutil
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from wherry.container import layout
 from wherry.errors import NotFoundError
+from wherry.wasm.scratch import scratch_folder
 
 _MEMORY = Path("/dev/shm")  # there in every container, also in one that is read-only
 _NOT_THE_GUESTS = ("proc", "sys", "dev", layout.HOME.strip("/"))
@@ -18,14 +20,20 @@ _LARGEST = 16 << 20  # bytes of a file that is copied
 _MOST = 48 << 20  # of all together: the engine gives /dev/shm 64 MiB
 
 
-def guest_folders(root: Path, memory: Path = _MEMORY) -> list[tuple[Path, str]]:
-    """(folder, the guest's name for it) of a root without the system's folders; the first is the guest's `/`.
+@contextmanager
+def guest_folders(root: Path, memory: Path = _MEMORY) -> Iterator[list[tuple[Path, str]]]:
+    """(folder, the guest's name for it) of a root without the system's folders; the first is the guest's `/`, and gone at the
+    end: the memory may be the host's, where the container is told so.
 
     Raises NotFoundError where there is no memory to lay out that one.
     """
     if not memory.is_dir():
         raise NotFoundError(f"{memory}: found no such folder, expected shared memory, as engines give it to every container")
-    top = Path(tempfile.mkdtemp(dir=memory, prefix="wherry-"))
+    with scratch_folder(memory) as top:
+        yield _laid_out(root, top)
+
+
+def _laid_out(root: Path, top: Path) -> list[tuple[Path, str]]:
     folders, left = [(top, "/")], _MOST
     for path in sorted(root.iterdir()):
         if path.name in _NOT_THE_GUESTS or path.is_symlink():

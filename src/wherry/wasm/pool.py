@@ -47,6 +47,7 @@ class AppOptions:
     memory_bytes   of an instance
     timeout        seconds for a request
     output_bytes   of an answer; log_bytes of what it logs in a request; folder_bytes of its own files, a request's body aside
+    folder         where each instance's own lies; by default the system's temporary one
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class AppOptions:
     output_bytes: int = 1 << 30
     log_bytes: int = 1 << 16
     folder_bytes: int = 256 << 20
+    folder: Path | None = None
 
 
 class Pool:
@@ -104,6 +106,8 @@ class Pool:
             idle, self._idle = self._idle, []
         for instance in idle:
             instance.close()
+        for instance in idle:
+            instance.ended.wait(_GRACE_SECONDS)
 
     @property
     def left_behind(self) -> int:
@@ -288,7 +292,7 @@ class _Instance:
     # -- its thread
 
     def _serve(self) -> None:
-        self._folder = folder = Path(tempfile.mkdtemp(prefix="wherry-app-"))
+        self._folder = folder = Path(tempfile.mkdtemp(dir=self._options.folder, prefix="wherry-app-"))
         try:
             while (job := self._jobs.get()) is not None:
                 try:

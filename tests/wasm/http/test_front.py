@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -310,8 +311,10 @@ def test_what_is_no_http(sent: bytes, tmp_path: Path) -> None:
 # -- stopping
 
 
-def test_a_stop_waits_for_what_runs(tmp_path: Path) -> None:
-    """SIGTERM, as containers are stopped: the request is answered to its end, the process ends well."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_stop_waits_for_what_runs(number: signal.Signals, tmp_path: Path) -> None:
+    """As containers are stopped: the request is answered to its end, the process leaves no folder and says what ended it."""
+    (tmp_path / "temporary").mkdir()
     (tmp_path / "app.py").write_text(
         "import pathlib, time\n"
         "def app(environ, start_response):\n"
@@ -322,18 +325,20 @@ def test_a_stop_waits_for_what_runs(tmp_path: Path) -> None:
         "    yield b'ended'\n"
     )
     command = [sys.executable, "-m", "wherry", "dev", "--device", "cpu", "--port", "0"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    environ = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     host, port = process.stdout.readline().split()[0].removeprefix("http://").split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=SECONDS)
     connection.request("GET", "/")
     response = connection.getresponse()
     assert response.read(6) == b"begun "
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     until(lambda: refused((host, int(port))))
     (tmp_path / "go").touch()
     assert response.read() == b"ended"
-    assert process.wait(SECONDS) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+    assert process.wait(SECONDS) == 128 + number
+    assert list((tmp_path / "temporary").iterdir()) == []
     process.stdout.close()
 
 

@@ -1,7 +1,6 @@
 """Preloaded graphs to the engine: the conventions of WasmEdge's Burn and Whisper plugins; `ggml.py` has those of GGML."""
 
 import io
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from wherry.wasm.nn.ggml import GgmlText, config_object, context_of
 from wherry.wasm.nn.graph import Graph, Tensor
 from wherry.wasm.nn.preload import ENCODINGS, TARGETS, Preload, Resolve, kind_of
 from wherry.wasm.nn.sentences import Sentences
+from wherry.wasm.scratch import scratch_folder
 from wherry.wasm.stop import Check
 
 Say = Callable[[str], None]
@@ -126,11 +126,11 @@ def load_bytes(
         raise InputError(f"load: found {len(builders)} builders, expected a model, and perhaps its configuration")
     place = "cpu" if target == TARGETS["cpu"] else device
     model, *config = builders
-    with tempfile.TemporaryDirectory(prefix="wherry-", ignore_cleanup_errors=True) as folder:  # the mapping outlives the name
+    with scratch_folder() as folder:  # the mapping outlives the name
         if model.startswith(_BY_PATH):
             path = _named_by_guest(model.removeprefix(_BY_PATH).rstrip(b"\0").decode(errors="replace"), encoding, resolve)
         else:
-            path = Path(folder) / "model"
+            path = folder / "model"
             path.write_bytes(model)
         graph: Graph
         if encoding == ENCODINGS["ggml"] or (encoding == ENCODINGS["autodetect"] and _begins(path, _GGUF)):
