@@ -49,7 +49,9 @@ def build(
     is compiled to a component; its other files are there as they were beside it.
 
     The image is for wasi/wasm, wasip1/wasm and linux/amd64, over the same layers: `wherry run`, docker, podman and containerd
-    run it alike. The same files give the same digest on every machine.
+    run it alike. The same files give the same digest on every machine. A web app is compiled first: its image has the same
+    digest on every Linux with glibc on x86-64, where Wherry, componentize-py and what pip finds are the same; elsewhere a line
+    says that the digest is this build's own. What --standalone brings along is this machine's.
 
     A Dockerfile may have FROM scratch, COPY, ENV, LABEL, EXPOSE, WORKDIR, ENTRYPOINT, CMD and ARG, and .dockerignore is
     honoured. The labels wherry.preload, wherry.publish, wherry.device, wherry.memory and wherry.timeout say how the image wants
