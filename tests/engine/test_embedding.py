@@ -20,7 +20,7 @@ from wherry.kernels.compiled import compiled
 from wherry.kernels.cpu import CpuOperations
 from wherry.kernels.gpu import GpuOperations
 from wherry.models import bert
-from wherry.models.sentences import bert_dims, bert_weights
+from wherry.models.sentences import bert_weights, sentence_dims
 from wherry.text.sentences import SentenceTokenizer
 from wherry.weights import Checkpoint
 
@@ -40,7 +40,7 @@ def operations(name: str) -> Any:
 @pytest.mark.parametrize("device", ["cpu", "wgpu", "dawn"])
 def test_hidden_states_are_transformers(device: str) -> None:
     ops, checkpoint = operations(device), small()
-    dims = bert_dims(checkpoint)
+    dims = sentence_dims(checkpoint)
     weights = bert_weights(checkpoint, dims, ops.weight)
     for index, tokens in enumerate(TOKENS):
         given = ops.array(np.asarray([tokens], np.int32)), ops.array(np.zeros(1, np.int32))
@@ -113,7 +113,7 @@ def test_models_that_cannot_be_are_refused(tmp_path: Path, change: dict[str, Any
 
 
 def placed(checkpoint: Checkpoint) -> bert.BertWeights[Any]:
-    return bert_weights(checkpoint, bert_dims(checkpoint), lambda tensor: tensor)
+    return bert_weights(checkpoint, sentence_dims(checkpoint), lambda tensor: tensor)
 
 
 def test_a_folder_without_its_words_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ CONFIG = {
     "num_attention_heads": 4, "max_position_embeddings": 64, "layer_norm_eps": 1e-12, "hidden_act": "gelu", "type_vocab_size": 2,
 }  # fmt: skip
 TOKENS = [
-    [int(token) for token in np.random.default_rng(seed).integers(3, 160, count)] for seed, count in ((1, 40), (2, 64), (3, 2))
+    [int(token) for token in np.random.default_rng(seed).integers(3, 160, count)]
+    for seed, count in ((1, 40), (2, 64), (3, 2), (4, 1))
 ]
 TEXTS = [
     "The ferry leaves at nine.",

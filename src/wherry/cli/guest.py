@@ -19,7 +19,7 @@ from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.host import Guest, GuestOptions, Mount
 
 if TYPE_CHECKING:
-    from wherry.wasm.nn.preload import Preload
+    from wherry.wasm.nn.preload import Preload, Resolve
 
 ANY_GPU = "docker.com/gpu=webgpu"
 _GRACE_SECONDS = 2.0  # from a signal or the deadline until the guest is left behind
@@ -57,7 +57,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
     from wherry.oci.settings import PRELOAD_VARIABLE, RunSettings, split_preloads
     from wherry.wasm.module import is_component
     from wherry.wasm.nn.graph import Graph, SharedGraphs
-    from wherry.wasm.nn.preload import GuestPaths, kind_of, parse_preloads
+    from wherry.wasm.nn.preload import GuestPaths, parse_preloads
     from wherry.wasm.sockets import NetworkPolicy
 
     given = dict(_variable(text) for text in options.env)
@@ -123,7 +123,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
 
             compiled = Compiled(program.module, cache, say)
             if compiled.version_of(RUN) is None:
-                kinds = {name: kind_of(preload) for name, preload in preloads.items()}
+                kinds = _kinds(preloads, resolve)
                 return serve(compiled, given_to_it, kinds, shared, say)
             return _run(lambda: Command(compiled, given_to_it, shared.find, load_passed))
         if given_to_it.allowed:
@@ -132,6 +132,15 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
                 hint="--network is for core modules",
             )
         return _run(lambda: Guest(program.module, given_to_it, shared.find, load_graph=load_passed, cache=cache, say=say))
+
+
+def _kinds(preloads: dict[str, "Preload"], resolve: "Resolve") -> dict[str, str]:
+    """What each graph is for; the engine, which tells GGUF files apart, is there for a server with models alone."""
+    if not preloads:
+        return {}
+    from wherry.wasm.nn.backend import kind_in
+
+    return {name: kind_in(preload, resolve) for name, preload in preloads.items()}
 
 
 def _fetched(preloads: dict[str, "Preload"], of_user: bool, policy: str, say: Callable[[str], None]) -> dict[str, "Preload"]:

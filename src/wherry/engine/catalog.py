@@ -11,8 +11,10 @@ from pathlib import Path
 from wherry.engine import hub
 from wherry.engine.cache import default_cache as default_cache
 from wherry.engine.packages import SCHEME, PackageAddress, check_digest, fetch_package, members, parse_address, unpack
-from wherry.errors import InputError, NotFoundError
+from wherry.errors import FormatError, InputError, NotFoundError
+from wherry.models.sentences import FAMILIES
 from wherry.weights.checkpoint import read_json
+from wherry.weights.gguf import read_fields
 
 Say = Callable[[str], None]
 
@@ -187,12 +189,20 @@ def model_kind(files: ModelFiles) -> str:
     """speech, language or sentences: by the first bytes of the weights, and the configuration beside them."""
     with files.weights.open("rb") as file:
         if file.read(4) == b"GGUF":
-            return "language"
+            return "sentences" if _architecture(files.weights) in FAMILIES else "language"
     config = files.config or files.weights.with_name("config.json")
     kind = str(read_json(config).get("model_type", "")) if config.is_file() else ""
-    if kind == "bert":
+    if kind.replace("_", "-") in FAMILIES:
         return "sentences"
     return "language" if kind.startswith(_FAMILIES) else "speech"
+
+
+def _architecture(weights: Path) -> object:
+    """None for a file that cannot be read: whoever loads it says why."""
+    try:
+        return read_fields(weights).get("general.architecture")
+    except (FormatError, NotFoundError):
+        return None
 
 
 def pull(name: str, cache: Path, *, say: Say = lambda line: None) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,18 @@ from numpy.typing import NDArray
 from wherry.engine.session import open_device
 from wherry.engine.turns import Turns
 from wherry.errors import FormatError, InputError, NotFoundError, TooLargeError
-from wherry.models import bert
-from wherry.models.sentences import bert_dims, bert_weights
+from wherry.models import bert, nomic_bert
+from wherry.models.rotation import rotation_table
+from wherry.models.sentences import (
+    bert_weights,
+    nomic_rotation,
+    nomic_weights,
+    reads_first,
+    sentence_dims,
+    sentence_family,
+)
 from wherry.text.sentences import SentenceTokenizer
-from wherry.weights import open_checkpoint
+from wherry.weights import Checkpoint, open_checkpoint
 from wherry.weights.checkpoint import read_json
 
 Floats = NDArray[np.float32]
@@ -31,7 +40,7 @@ class Embedder:
     tokenizer: SentenceTokenizer
     first_token: bool  # stands for its text (BGE); else the mean of all does
     ops: Any
-    weights: bert.BertWeights[Any]
+    encode: Callable[[Any, Any], Any]  # the network: tokens (B, T), offsets (B,) of zeros -> (B, T, state)
     turns: Turns
 
     @property
@@ -79,7 +88,7 @@ class Embedder:
             ids = np.asarray([tokens[index] for index in batch], np.int32)
             with self.turns:
                 offsets = self.ops.array(np.zeros(len(batch), np.int32))
-                hidden = np.asarray(self.ops.numpy(bert.encode(self.ops, self.dims, self.weights, self.ops.array(ids), offsets)))
+                hidden = np.asarray(self.ops.numpy(self.encode(self.ops.array(ids), offsets)))
             hidden = hidden.reshape(len(batch), -1, self.dims.n_state)
             vectors = hidden[:, 0] if self.first_token else hidden.mean(axis=1)
             out[batch] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
@@ -108,19 +117,31 @@ def load_embedder(
     require_gpu: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Embedder:
-    """Load a model of sentences as Hugging Face publishes it: safetensors with config.json, tokenizer.json and, where it is
-    there, 1_Pooling/config.json. device, require_gpu, say: as in `session.load_whisper`.
+    """Load a model of sentences: a GGUF file, or what Hugging Face publishes, safetensors with config.json, tokenizer.json and,
+    where it is there, 1_Pooling/config.json. device, require_gpu, say: as in `session.load_whisper`.
     """
     checkpoint = open_checkpoint(weights)
-    dims = bert_dims(checkpoint)
+    dims = sentence_dims(checkpoint)
     folder = checkpoint.path.parent
-    words = tokenizer or folder / "tokenizer.json"
-    if not words.is_file():
-        raise NotFoundError(f"{words}: found no such file, expected the model's tokenizer.json")
-    reader = SentenceTokenizer.from_file(words, dims.n_vocab)
-    first = _takes_first(folder / "1_Pooling/config.json")
+    if checkpoint.format == "gguf":
+        reader = SentenceTokenizer.from_gguf(checkpoint.path, checkpoint.metadata, dims.n_vocab)
+        first = reads_first(checkpoint)
+    else:
+        words = tokenizer or folder / "tokenizer.json"
+        if not words.is_file():
+            raise NotFoundError(f"{words}: found no such file, expected the model's tokenizer.json")
+        reader = SentenceTokenizer.from_file(words, dims.n_vocab)
+        first = _takes_first(folder / "1_Pooling/config.json")
     ops, description = open_device(device, require_gpu, say)
-    return Embedder(folder.name, description, dims, reader, first, ops, bert_weights(checkpoint, dims, ops.weight), Turns())
+    return Embedder(folder.name, description, dims, reader, first, ops, network(checkpoint, dims, ops), Turns())
+
+
+def network(checkpoint: Checkpoint, dims: bert.BertDims, ops: Any) -> Callable[[Any, Any], Any]:
+    """The model on its device: tokens (B, T), offsets (B,) of zeros -> (B, T, state)."""
+    if sentence_family(checkpoint) == "bert":
+        return partial(bert.encode, ops, dims, bert_weights(checkpoint, dims, ops.weight))
+    rotation = ops.array(rotation_table(nomic_rotation(checkpoint, dims), dims.n_ctx))
+    return partial(nomic_bert.encode, ops, dims, nomic_weights(checkpoint, dims, ops.weight, rotation))
 
 
 def _takes_first(pooling: Path) -> bool:

@@ -126,7 +126,7 @@ class GpuOperations(GpuLanguage):
         return self.device.upload(value)
 
     def numpy(self, x: Lazy) -> NDArray[Any]:
-        return self.device.download(self._settled(x))
+        return self.device.download(self._taken(x))
 
     def empty(self, shape: tuple[int, ...], dtype: str = "f32") -> Tensor:
         return self.device.empty(shape, dtype)
@@ -134,7 +134,7 @@ class GpuOperations(GpuLanguage):
     # -- operations
 
     def layer_norm(self, x: Lazy, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor | Normed:
-        x = self._settled(x)
+        x = self._taken(x)
         if self._few(x):
             return Normed(x, weight, bias, eps)
         return layer_norm.launch(self.device, x, weight, bias, eps=eps)
@@ -149,15 +149,15 @@ class GpuOperations(GpuLanguage):
         residual: Tensor | None = None,
     ) -> Lazy:
         if isinstance(x, RmsNormed | Stepped) and not gelu:
-            return self._linear_step(x, weight, bias, None if residual is None else self._settled(residual))
-        rest: dict[str, Any] = {"gelu": gelu, "residual": None if residual is None else self._settled(residual)}
+            return self._linear_step(x, weight, bias, None if residual is None else self._taken(residual))
+        rest: dict[str, Any] = {"gelu": gelu, "residual": None if residual is None else self._taken(residual)}
         if isinstance(x, Attended):
             return linear.matvec(self.device, x.x, weight, bias, parts=x.parts, **rest)
         if isinstance(x, Normed):
             if self._fused and len(x.shape) == 3 and x.shape[1] == 1 and not gelu and residual is None:
                 return Product(x, weight, bias)
             return linear.matvec(self.device, x.x, weight, bias, norm=(x.weight, x.bias, x.eps), **rest)
-        x = self._settled(x)
+        x = self._taken(x)
         if self._few(x):
             return linear.matvec(self.device, x, weight, bias, **rest)
         return linear.matmul(self.device, x, weight, bias, tiled=self._tiled, **rest)
@@ -168,12 +168,14 @@ class GpuOperations(GpuLanguage):
     def add(self, x: Lazy, y: Tensor) -> Tensor:
         if isinstance(x, RmsNormed):
             return rms_norm.launch(self.device, x.x, x.weight, y, eps=x.eps)
-        x = self._settled(x)
+        x = self._taken(x)
         return add.launch(self.device, x, y)
 
-    def attention(self, q: Lazy, k: Tensor, v: Tensor, heads: int, *, lengths: Tensor | None = None) -> Tensor | Attended:
+    def attention(self, q: Lazy, k: Lazy, v: Lazy, heads: int, *, lengths: Tensor | None = None) -> Tensor | Attended:
         key, value = self._appended.pop(id(k), None), self._appended.pop(id(v), None)
-        if isinstance(q, Product) and (lengths is None or (key is not None and value is not None)):
+        stored = isinstance(k, Tensor)  # or of texts of one token each, which read nothing but themselves
+        k, v = self._taken(k), self._taken(v)
+        if stored and isinstance(q, Product) and (lengths is None or (key is not None and value is not None)):
             assert lengths is None or (key is not None and value is not None and key.x is q.x is value.x)
             weights = attend.Weights(
                 self._vectors_of(q.x, q.bias, value.bias if value else None),
@@ -182,28 +184,28 @@ class GpuOperations(GpuLanguage):
                 value.weight if value else None,
             )
             return Attended(attend.run(self.device, q.x.x, weights, k, v, heads, lengths, q.x.eps), q.x.x)
-        return attention.run(self.device, self._settled(q), k, v, lengths, heads, self._attention_for(q.shape[1]))
+        return attention.run(self.device, self._taken(q), k, v, lengths, heads, self._attention_for(q.shape[1]))
 
     def embedding(self, tokens: Tensor, table: Tensor, positions_table: Tensor, offsets: Tensor) -> Tensor:
         return embedding.launch(self.device, tokens, table, positions_table, offsets)
 
     def append(self, cache: Tensor | Pages[Tensor], x: Lazy, offsets: Tensor) -> None:
         if isinstance(cache, Pages):
-            self.store(cache, x if isinstance(x, Projected) else self._settled(x))
+            self.store(cache, x if isinstance(x, Projected) else self._taken(x))
         elif isinstance(x, Product):
             self._appended[id(cache)] = x  # the attention that reads the cache next makes and stores it
         else:
-            append.launch(self.device, cache, self._settled(x), offsets)
+            append.launch(self.device, cache, self._taken(x), offsets)
 
     def select(self, x: Lazy, rows: Tensor) -> Tensor:
-        return select.launch(self.device, self._settled(x), rows)
+        return select.launch(self.device, self._taken(x), rows)
 
     def logits(self, x: Lazy, table: Tensor | Split) -> Tensor:
         if isinstance(x, RmsNormed) or isinstance(table, Split):
-            return self._logits_step(x if isinstance(x, RmsNormed) else self._settled(x), table)
+            return self._logits_step(x if isinstance(x, RmsNormed) else self._taken(x), table)
         if not self._tiled:  # so many columns that lanes with several each keep such a driver busy, for one row too
-            return linear.matmul(self.device, self._settled(x), table, tiled=False)
-        return self._settled(self.linear(x, table))
+            return linear.matmul(self.device, self._taken(x), table, tiled=False)
+        return self._taken(self.linear(x, table))
 
     # -- what only a device does
 
@@ -258,7 +260,7 @@ class GpuOperations(GpuLanguage):
     def _few(self, x: Tensor) -> bool:
         return x.size // 4 // x.shape[-1] <= linear.FEW_ROWS
 
-    def _settled(self, x: Lazy) -> Tensor:
+    def _taken(self, x: Lazy) -> Tensor:
         if isinstance(x, Normed):
             return layer_norm.launch(self.device, x.x, x.weight, x.bias, eps=x.eps)
         if isinstance(x, Product):
@@ -267,4 +269,4 @@ class GpuOperations(GpuLanguage):
         if isinstance(x, Attended):
             unit = self.device.upload(np.eye(x.shape[-1], dtype=np.float32))
             return linear.matvec(self.device, x.x, unit, parts=x.parts)
-        return self._taken(x)
+        return super()._taken(x)

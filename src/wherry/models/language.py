@@ -335,10 +335,7 @@ def _taker(model: LanguageModel, place: Callable[[Tensor], Any]) -> Callable[...
 
 
 def _rows(tensor: Tensor, rows: slice) -> Tensor:
-    if not isinstance(tensor, Quantized):
-        return tensor[rows]
-    blocks = tensor.data.reshape(tensor.shape[0], -1, tensor.data.shape[1])[rows]
-    return Quantized(tensor.format, (blocks.shape[0], tensor.shape[1]), blocks.reshape(-1, tensor.data.shape[1]))
+    return tensor.rows(rows) if isinstance(tensor, Quantized) else tensor[rows]
 
 
 def _split(take: Callable[..., Any], name: str, rows: tuple[int, ...]) -> list[llama.Linear[Any]]:

@@ -28,7 +28,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "qwen2": (_LLAMA3.replace("{1,3}", ""),),
 }
 TURNS = frozenset({"<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>"})  # what chat formats end one with
-_CONTROL, _USER = 3, 4  # GGUF's types of tokens: they steer the model; they stand in texts
+CONTROL, _USER = 3, 4  # GGUF's types of tokens: they steer the model; they stand in texts
 _SPACE = "\u2581"  # SentencePiece writes a space so
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _MAX_PIECE = 512  # characters of a token: real ones have some hundred
@@ -86,17 +86,8 @@ class Pieces:
 def gguf_vocabulary(path: Path, fields: Mapping[str, object]) -> Vocabulary:
     """Raises FormatError where the file has none, or one of a kind that Wherry does not know."""
     kind = fields.get("tokenizer.ggml.model")
-    names = fields.get("tokenizer.ggml.tokens")
-    if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
-        raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found no list of tokens, expected the vocabulary')
-    kinds = _numbers(path, fields, "token_type", len(names))
-    if max(map(len, names)) > _MAX_PIECE or sum(map(len, names)) > _MAX_PIECES:
-        raise FormatError(
-            f'{path}: field "tokenizer.ggml.tokens": found a token of more than {_MAX_PIECE} characters, or more than '
-            f"{_MAX_PIECES} in all"
-        )
-    if len(set(names)) != len(names):
-        raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found {len(names) - len(set(names))} tokens twice')
+    names = gguf_names(path, fields)
+    kinds = gguf_kinds(path, fields, len(names))
     if kind == "gpt2":
         tokenizer = _byte_level(path, fields, names)
         letters = letter_bytes()
@@ -106,14 +97,34 @@ def gguf_vocabulary(path: Path, fields: Mapping[str, object]) -> Vocabulary:
         pieces = [unspaced(name) for name in names]
     else:
         raise FormatError(f'{path}: field "tokenizer.ggml.model": found "{kind}", expected gpt2 or llama')
-    special = [i for i, type_ in enumerate(kinds.tolist()) if type_ in (_CONTROL, _USER)]
-    tokenizer.add_special_tokens([AddedToken(names[i], special=True, normalized=False) for i in special if kinds[i] == _CONTROL])
+    special = [i for i, type_ in enumerate(kinds.tolist()) if type_ in (CONTROL, _USER)]
+    tokenizer.add_special_tokens([AddedToken(names[i], special=True, normalized=False) for i in special if kinds[i] == CONTROL])
     # Tokens that stand in texts (spaces in a row, tags) are found before all others, in every text.
     tokenizer.add_tokens([AddedToken(names[i], normalized=_SPACE in names[i]) for i in special if kinds[i] == _USER])
     for i in special:
-        pieces[i] = b"" if kinds[i] == _CONTROL else names[i].replace(_SPACE, " ").encode()
-    bos = _token(path, fields, "bos_token_id", len(names)) if _adds_bos(fields, str(kind)) else None
+        pieces[i] = b"" if kinds[i] == CONTROL else names[i].replace(_SPACE, " ").encode()
+    bos = gguf_token(path, fields, "bos_token_id", len(names)) if _adds_bos(fields, str(kind)) else None
     return Vocabulary(tokenizer, tuple(pieces), tuple(names), bos, _ends(path, fields, names))
+
+
+def gguf_names(path: Path, fields: Mapping[str, object]) -> tuple[str, ...]:
+    """The tokens, each once. Raises FormatError."""
+    names = fields.get("tokenizer.ggml.tokens")
+    if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found no list of tokens, expected the vocabulary')
+    if max(map(len, names)) > _MAX_PIECE or sum(map(len, names)) > _MAX_PIECES:
+        raise FormatError(
+            f'{path}: field "tokenizer.ggml.tokens": found a token of more than {_MAX_PIECE} characters, or more than '
+            f"{_MAX_PIECES} in all"
+        )
+    if len(set(names)) != len(names):
+        raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found {len(names) - len(set(names))} tokens twice')
+    return names
+
+
+def gguf_kinds(path: Path, fields: Mapping[str, object], count: int) -> NDArray[Any]:
+    """GGUF's type of each token (CONTROL and others). Raises FormatError."""
+    return _numbers(path, fields, "token_type", count)
 
 
 def _byte_level(path: Path, fields: Mapping[str, object], names: Sequence[str]) -> Tokenizer:
@@ -142,7 +153,7 @@ def _sentence_pieces(path: Path, fields: Mapping[str, object], names: Sequence[s
     """SentencePiece's BPE (Kudo and Richardson, 2018): of all neighbours the pair is joined whose token has the best score."""
     scores = _numbers(path, fields, "scores", len(names))
     ids = {name: i for i, name in enumerate(names)}
-    unknown = names[_token(path, fields, "unknown_token_id", len(names)) or 0]
+    unknown = names[gguf_token(path, fields, "unknown_token_id", len(names)) or 0]
     order = sorted((i for i in range(len(names)) if len(names[i]) > 1), key=lambda i: (-scores[i], i))
     pairs = [
         (names[i][:cut], names[i][cut:])
@@ -163,7 +174,7 @@ def _adds_bos(fields: Mapping[str, object], kind: str) -> bool:
 
 def _ends(path: Path, fields: Mapping[str, object], names: Sequence[str]) -> frozenset[int]:
     """End of text, and of a turn by the names that chat formats give it."""
-    found = {_token(path, fields, key, len(names)) for key in ("eos_token_id", "eot_token_id")}
+    found = {gguf_token(path, fields, key, len(names)) for key in ("eos_token_id", "eot_token_id")}
     return frozenset({i for i in found if i is not None} | {i for i, name in enumerate(names) if name in TURNS})
 
 
@@ -181,7 +192,8 @@ def _numbers(path: Path, fields: Mapping[str, object], key: str, count: int) -> 
     return found
 
 
-def _token(path: Path, fields: Mapping[str, object], key: str, count: int) -> int | None:
+def gguf_token(path: Path, fields: Mapping[str, object], key: str, count: int) -> int | None:
+    """A token by its field's name; None where the file names none. Raises FormatError for one that is none."""
     value = fields.get(f"tokenizer.ggml.{key}")
     if value is None:
         return None

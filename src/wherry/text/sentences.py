@@ -1,12 +1,21 @@
 """Tokens of whole texts, for models that read them at once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.processors import BertProcessing
 
 from wherry.errors import FormatError
 from wherry.text.files import read_tokenizer
+from wherry.text.language import CONTROL, gguf_kinds, gguf_names, gguf_token
+
+_SPACE = "\u2581"  # GGUF marks the beginnings of words with it, BERT what goes on within one
+_INSIDE = "##"
 
 
 @dataclass(frozen=True)
@@ -16,7 +25,40 @@ class SentenceTokenizer:
     @classmethod
     def from_file(cls, path: Path, n_vocab: int) -> "SentenceTokenizer":
         """Raises FormatError where it is none, or has tokens that the model does not."""
-        tokenizer, _ = read_tokenizer(path)
+        return cls._of(read_tokenizer(path)[0], path, n_vocab)
+
+    @classmethod
+    def from_gguf(cls, path: Path, fields: Mapping[str, object], n_vocab: int) -> "SentenceTokenizer":
+        """WordPiece (Wu et al., 2016) of a GGUF file, as BERT's uncased models have it: the format does not say otherwise.
+
+        Raises FormatError where the file has no such vocabulary.
+        """
+        if (kind := fields.get("tokenizer.ggml.model")) != "bert":
+            raise FormatError(f'{path}: field "tokenizer.ggml.model": found "{kind}", expected bert')
+        names = gguf_names(path, fields)
+        control = {i for i, type_ in enumerate(gguf_kinds(path, fields, len(names)).tolist()) if type_ == CONTROL}
+        words = [name if i in control or _bracketed(name) else _word(name) for i, name in enumerate(names)]
+        if len(set(words)) != len(words):
+            raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found {len(words) - len(set(words))} words twice')
+
+        def special(*keys: str) -> tuple[str, int]:
+            found = next((token for key in keys if (token := gguf_token(path, fields, key, len(names))) is not None), None)
+            if found is None:
+                raise FormatError(f'{path}: field "tokenizer.ggml.{keys[0]}": found none, expected a token')
+            return words[found], found
+
+        unknown, _ = special("unknown_token_id")
+        first, last = special("cls_token_id", "bos_token_id"), special("seperator_token_id", "eos_token_id")  # sic
+        vocabulary = {word: i for i, word in enumerate(words)}
+        tokenizer = Tokenizer(WordPiece(vocabulary, unk_token=unknown, continuing_subword_prefix=_INSIDE))
+        tokenizer.normalizer = BertNormalizer(lowercase=True)
+        tokenizer.pre_tokenizer = BertPreTokenizer()
+        tokenizer.post_processor = BertProcessing(last, first)
+        tokenizer.add_special_tokens([AddedToken(words[i], special=True, normalized=False) for i in sorted(control)])
+        return cls._of(tokenizer, path, n_vocab)
+
+    @classmethod
+    def _of(cls, tokenizer: Tokenizer, path: Path, n_vocab: int) -> "SentenceTokenizer":
         if tokenizer.get_vocab_size() > n_vocab:
             raise FormatError(f"{path}: found {tokenizer.get_vocab_size()} tokens, expected at most the model's {n_vocab}")
         tokenizer.no_truncation()  # nothing is left out without a word
@@ -27,3 +69,13 @@ class SentenceTokenizer:
     def encode(self, text: str) -> list[int]:
         """With the tokens that the model wants before and after."""
         return [int(token) for token in self.tokenizer.encode(text).ids]
+
+
+def _bracketed(name: str) -> bool:
+    """[unused7], which older converters leave as it is; a text's brackets are words of their own."""
+    return len(name) > 2 and name[0] == "[" and name[-1] == "]"
+
+
+def _word(name: str) -> str:
+    """A token as BERT's vocabularies write it."""
+    return name[1:] if name.startswith(_SPACE) and name != _SPACE else _INSIDE + name

@@ -51,6 +51,11 @@ class Quantized:
                 out[start : start + step] = decoded.reshape(-1, layout.weights)
         return out.reshape(self.shape)
 
+    def rows(self, which: slice) -> "Quantized":
+        """Of a matrix."""
+        blocks = self.data.reshape(self.shape[0], -1, self.data.shape[1])[which]
+        return Quantized(self.format, (blocks.shape[0], self.shape[1]), blocks.reshape(-1, self.data.shape[1]))
+
 
 def _half(data: Bytes, at: int) -> NDArray[np.float32]:
     """The float16 at byte `at` of every block: (blocks, 1)."""

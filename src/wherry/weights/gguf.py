@@ -73,6 +73,11 @@ def read(path: Path, config: Path | None = None) -> Checkpoint:
     return Checkpoint(path, "gguf", tensors, metadata)
 
 
+def read_fields(path: Path) -> Fields:
+    """What one file says of its model; of a split model's pieces the first says it. Raises FormatError, NotFoundError."""
+    return _read_file(path)[0]
+
+
 def _read_pieces(path: Path, count: int) -> tuple[Fields, Tensors]:
     """The fields of the first piece and the tensors of all."""
     named = _PIECE.fullmatch(path.name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from wherry.audio.decode import decode_audio
 from wherry.audio.log_mel import SAMPLE_RATE
+from wherry.engine.catalog import ModelFiles, model_kind
 from wherry.engine.embedding import load_embedder
 from wherry.engine.language import load_language
 from wherry.engine.session import Whisper, load_whisper
@@ -95,16 +96,29 @@ def load_graph(preloads: Mapping[str, Preload], name: str, resolve: Resolve, dev
         weights, config, tokenizer = preload.found or (files[0], None, files[1] if len(files) > 1 else None)
         whisper = load_whisper(weights, config=config, tokenizer=tokenizer, device=place, require_gpu=require_gpu, say=say)
         return WhisperSpeech(whisper, say)
-    kind = kind_of(preload)
-    if kind in ("language", "sentences"):
-        file = preload.found[0] if preload.found else resolve(preload.paths[0])
-        if kind == "language":
+    if (kind := kind_of(preload)) in ("language", "sentences"):
+        file = _first(preload, resolve)
+        if kind == "language" and not _of_sentences(file):
             return GgmlText(load_language(file, device=place, require_gpu=require_gpu, say=say), say)
         return Sentences(load_embedder(file, device=place, require_gpu=require_gpu, say=say))
     raise FormatError(
         f'preload "{name}": found encoding {preload.encoding}, expected burn, whisper, ggml or autodetect: Wherry has no engine '
         "for it"
     )
+
+
+def kind_in(preload: Preload, resolve: Resolve) -> str:
+    """`kind_of`, but a GGUF file says itself whether its model is one of sentences."""
+    kind = kind_of(preload)
+    return "sentences" if kind == "language" and _of_sentences(_first(preload, resolve)) else kind
+
+
+def _of_sentences(file: Path) -> bool:
+    return _begins(file, _GGUF) and model_kind(ModelFiles(file, None, None)) == "sentences"
+
+
+def _first(preload: Preload, resolve: Resolve) -> Path:
+    return preload.found[0] if preload.found else resolve(preload.paths[0])
 
 
 def load_bytes(
@@ -135,7 +149,10 @@ def load_bytes(
         graph: Graph
         if encoding == ENCODINGS["ggml"] or (encoding == ENCODINGS["autodetect"] and _begins(path, _GGUF)):
             context = context_of(config[0]) if config else None
-            graph = GgmlText(load_language(path, device=place, context=context, require_gpu=require_gpu, say=say), say)
+            if _of_sentences(path):
+                graph = Sentences(load_embedder(path, device=place, require_gpu=require_gpu, say=say))
+            else:
+                graph = GgmlText(load_language(path, device=place, context=context, require_gpu=require_gpu, say=say), say)
         else:
             graph = WhisperSpeech(load_whisper(path, device=place, require_gpu=require_gpu, say=say), say)
     return graph.configured(config[0]) if config else graph

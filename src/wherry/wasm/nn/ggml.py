@@ -16,7 +16,7 @@ from wherry.wasm.stop import Check
 Say = Callable[[str], None]
 _ROOM = 4  # tokens of the context that a prompt must leave
 # Keys that change nothing about an answer: how llama.cpp runs, and what it prints.
-_NO_MATTER = {
+NO_MATTER = {
     "enable-log", "enable-debug-log", "batch-size", "ubatch-size", "n-gpu-layers", "main-gpu", "tensor-split", "split-mode",
     "threads", "use-mmap", "use-mlock", "flash-attn",
 }  # fmt: skip
@@ -90,7 +90,7 @@ class GgmlText:
             raise PromptTooLongError(f"input 0: found {len(tokens)} tokens, expected fewer than {self.language.context}")
         vector = self.language.embed(tokens)
         data = {"n_embedding": len(vector), "embedding": [float(f"{number:.9g}") for number in vector.tolist()]}
-        return {0: json.dumps(data).encode(), 1: _usage(len(tokens), 0)}
+        return {0: json.dumps(data).encode(), 1: usage(len(tokens), 0)}
 
     def _wanted_of(self, inputs: Mapping[int, Tensor]) -> Wanted:
         return self._wanted(self.config, *([inputs[1].data] if 1 in inputs else []))
@@ -99,7 +99,7 @@ class GgmlText:
         said: dict[str, Any] = {}
         for raw in configs:
             said |= config_object(raw)
-        for key in sorted(said.keys() - _KEYS.keys() - _NO_MATTER - self._named):
+        for key in sorted(said.keys() - _KEYS.keys() - NO_MATTER - self._named):
             self._named.add(key)
             self.say(f"wasi-nn ggml: not honoured: {key}")
         values = {key: _value(key, said[key], kind) for key, kind in _KEYS.items() if said.get(key) is not None}
@@ -164,7 +164,7 @@ class AnswerPieces:
         return None
 
     def outputs(self) -> dict[int, bytes]:
-        return {0: b"".join(self.text), 1: _usage(self.asked, self.made)}
+        return {0: b"".join(self.text), 1: usage(self.asked, self.made)}
 
     def close(self) -> None:
         """End the work."""
@@ -237,6 +237,6 @@ def _seed(seed: int) -> int:
     return seed & (1 << 64) - 1
 
 
-def _usage(asked: int, made: int) -> bytes:
+def usage(asked: int, made: int) -> bytes:
     """llama.cpp's keys are there, for guests read them; there is no llama.cpp."""
     return json.dumps({"input_tokens": asked, "output_tokens": made, "llama_build_number": 0, "llama_commit": "wherry"}).encode()
