@@ -106,7 +106,7 @@ def serving(
 
     given = AppOptions(**options)
     app = WebApp(component, given, speech or Silence(), find_graph or no_graph, languages=languages, cache=CACHE, say=log.append)
-    server = Server(app, ServerOptions(port=0, threads=threads), folder, done.append)
+    server = Server(app, ServerOptions(port=0, threads=threads), folder, done.append, streams=app.streams)
     with server.running() as url:
         host, port = url.removeprefix("http://").split(":")
         yield Web(app, (host, int(port)), log, done)

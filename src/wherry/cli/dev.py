@@ -4,10 +4,14 @@ import io
 import os
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from wherry.errors import InputError, StoppedError
+
+if TYPE_CHECKING:
+    from wherry.wasm.http.exchange import Request
 
 
 @click.command()
@@ -76,7 +80,7 @@ def dev(
     def answer(exchange: Exchange) -> None:
         serving.exchange = exchange
         asked = exchange.request
-        with asked.body.open("rb") if asked.body else io.BytesIO() as body:
+        with _body(asked) as body:
             request = wsgi.Request(asked.method, asked.target, asked.headers, body, asked.size, asked.scheme, asked.client)
             wsgi.handle(web, request, exchange, threads=True)
 
@@ -85,10 +89,18 @@ def dev(
 
     with scratch_folder() as folder, host.use(engine):
         log.install()
-        server = Server(answer, options, folder, served, metrics=metrics)
+        server = Server(answer, options, folder, served, metrics=metrics, streams=web.streams)
         click.echo(f"{server.url}  {file} with {', '.join(engine.models)}; Ctrl-C ends it")
         server.run()
     return 0
+
+
+def _body(asked: "Request") -> BinaryIO:
+    from wherry.guest.upload import coming
+
+    if asked.upload is not None:
+        return coming(asked.upload.read)
+    return asked.body.open("rb") if asked.body else io.BytesIO()
 
 
 def _settings(texts: tuple[str, ...]) -> dict[str, str]:

@@ -10,6 +10,8 @@ from typing import Any
 
 from wherry.errors import InputError, NotFoundError
 from wherry.guest import host, wsgi
+from wherry.guest.upload import addresses
+from wherry.wasm.http.upload import most_at
 
 _NOT_THE_APPS = {"__pycache__", "build", "dist", "node_modules"}
 _WATCHED = {".css", ".csv", ".html", ".j2", ".js", ".json", ".mjs", ".py", ".sql", ".svg", ".toml", ".tpl", ".txt", ".yaml"}
@@ -44,6 +46,10 @@ class ReloadingApp:
             start_response("500 Internal Server Error", [("Content-Type", "text/plain; charset=utf-8")])
             return [error.encode()]
         return app(environ, start_response)
+
+    def streams(self, path: str) -> int | None:
+        """The most bytes of a body that streams to the app, None where it comes whole."""
+        return most_at(addresses(self._app), path)
 
     def _refresh(self) -> None:
         found = {path: path.stat().st_mtime_ns for path in _watched(self._file.parent)}

@@ -118,7 +118,7 @@ def _ready(
         app = WebApp(component, own, speech, find, languages=languages, say=say)
     metrics.watch_memory(lambda: gpu_bytes(graphs.in_memory()))
     metrics.watch_instances(lambda: app.started, lambda: app.live, lambda: app.left_behind)
-    return Server(app, serving, folder, served, metrics=metrics), app
+    return Server(app, serving, folder, served, metrics=metrics, streams=app.streams), app
 
 
 def _leave(code: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from componentize_py_types import Err
+from wit_world.imports import body as incoming
 from wit_world.imports import embeddings, language, log, response, settings, speech
 from wit_world.imports import graph as nn_graph
 from wit_world.imports import tensor as nn_tensor
@@ -22,7 +23,7 @@ from wit_world.imports import tensor as nn_tensor
 from wherry import errors
 from wherry.engine.conversation import AnswerOptions, Likely, Piece, Token, ToolCall, Usage, Vector, valid_text, whole_number
 from wherry.engine.transcript import Segment, TranscribeOptions, TranscriptStream, Word
-from wherry.guest import host, wsgi
+from wherry.guest import host, upload, wsgi
 from wherry.guest import log as app_log
 from wherry.guest.tensor import Tensor
 
@@ -64,7 +65,11 @@ class App:
     def handle(self, request: Any) -> None:
         if not self._begun:
             self._begin()
-        body = Path(request.body).open("rb") if request.body is not None else io.BytesIO()  # noqa: SIM115
+        body: Any = io.BytesIO()
+        if request.body:
+            body = Path(request.body).open("rb")  # noqa: SIM115
+        elif request.body is not None:
+            body = upload.coming(lambda size: (incoming.read() or "").encode("latin-1"))
         with body, host.use(self._host):
             asked = wsgi.Request(
                 request.method, request.target, request.headers, body, request.size, request.scheme, request.client
@@ -73,6 +78,9 @@ class App:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
             stream.buffer.raw.flush_line()  # type: ignore[union-attr]  # ours, see _begin
+
+    def streams(self) -> list[tuple[str, int]]:
+        return list(upload.addresses(self._app))
 
     def _begin(self) -> None:
         """What must not be as it was when the app was compiled: every instance starts from that moment."""

@@ -18,7 +18,11 @@ from wherry.wasm.values import Own
 
 VERSION = "0.1.0"
 HANDLE = "handle"
+STREAMS = "streams"
 _MODEL, _TRANSCRIPT = 201, 202
+_PIECE_BYTES = 1 << 16
+_MAX_ADDRESSES = 100  # where bodies stream
+_PATH = re.compile(r"/[^*?#\s]{0,1000}\*?")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -50,6 +54,11 @@ class AppData:
         if self.exchange is not None and self.exchange.gone:
             raise StoppedError("the client has gone")
 
+    def wake(self) -> None:
+        """The guest is to stop: it waits for nothing more."""
+        if (exchange := self.exchange) is not None and exchange.request.upload is not None:
+            exchange.request.upload.wake()
+
     @property
     def answering(self) -> Exchange:
         if self.exchange is None:
@@ -59,6 +68,7 @@ class AppData:
 
 def interfaces() -> dict[str, Interface]:
     response = Interface({"start": _start, "write": _write})
+    body = Interface({"read": _read})
     speech = Interface(
         {
             "names": lambda guest: list(guest.data.speech.names()),
@@ -76,7 +86,7 @@ def interfaces() -> dict[str, Interface]:
     )
     settings = Interface({"all": lambda guest: list(guest.data.settings.items())})
     log = Interface({"write": _log})
-    found = {"response": response, "speech": speech, "settings": settings, "log": log, "errors": Interface({})}
+    found = {"response": response, "body": body, "speech": speech, "settings": settings, "log": log, "errors": Interface({})}
     found |= app_language.interfaces(_fallible)
     return {f"wherry:app/{name}@{VERSION}": interface for name, interface in found.items()}
 
@@ -114,6 +124,23 @@ def _write(guest: Guest, chunk: str) -> bool:
         return data.answering.write(raw)
     except RuntimeError as error:
         raise GuestError(f"the app's answer: {error}") from error
+
+
+def _read(guest: Guest) -> str | None:
+    upload = guest.data.answering.request.upload
+    if upload is None:
+        raise GuestError("the app read a body as it comes, which is a file")
+    return upload.read(_PIECE_BYTES, guest.check_stopped).decode("latin-1") or None
+
+
+def checked_addresses(found: list[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """What an app says of where bodies stream. Raises GuestError."""
+    if len(found) > _MAX_ADDRESSES:
+        raise GuestError(f"streams: found {len(found)} addresses, expected at most {_MAX_ADDRESSES}")
+    for path, most in found:
+        if not _PATH.fullmatch(path) or not 0 < most < 1 << 50:
+            raise GuestError(f"streams: found {path[:100]!r} with {most} bytes, expected a path and a number below 2^50")
+    return tuple(found)
 
 
 def _open(guest: Guest, name: str) -> Own:

@@ -24,6 +24,7 @@ from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.component import Compiled, Guest, Interface, Limits, Program
 from wherry.wasm.host import Mount
 from wherry.wasm.http.exchange import Exchange, Request
+from wherry.wasm.http.upload import most_at
 from wherry.wasm.language import Languages, NoLanguages
 from wherry.wasm.nn import component as nn
 from wherry.wasm.nn.graph import Graph, Graphs
@@ -35,6 +36,7 @@ _GRACE_SECONDS = 1.0  # for an instance that is stopped to end
 _MOST_LEFT_BEHIND = 32
 _FOLDER = "/tmp"  # as the app sees its own
 _MAX_FILES = 1000  # in the app's folder
+_ASKING_SECONDS = 10.0  # for an app to say where bodies stream to it
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,10 @@ class Pool:
 
     def run(self, guest: Guest, exchange: Exchange, folder: Path) -> None:
         raise NotImplementedError
+
+    def streams(self, path: str) -> int | None:
+        """The most bytes of a body at a path that is read as it comes, None where it is to be whole."""
+        return None
 
     def __call__(self, exchange: Exchange) -> None:
         instance = self._take()
@@ -173,6 +179,23 @@ class WebApp(Pool):
         self._speech = speech
         self._languages = languages or NoLanguages()
         self._find_graph = find_graph
+        self._addresses = self._ask_addresses() if compiled.exported(None, app.STREAMS) is not None else ()
+
+    def streams(self, path: str) -> int | None:
+        return most_at(self._addresses, path)
+
+    def _ask_addresses(self) -> tuple[tuple[str, int], ...]:
+        with tempfile.TemporaryDirectory(dir=self.options.folder, prefix="wherry-app-") as folder:
+            guest = self.begin(Path(folder))
+            timer = threading.Timer(
+                _ASKING_SECONDS, guest.stop, [f"found no word in {_ASKING_SECONDS:g} s of where bodies stream"]
+            )
+            timer.start()
+            try:
+                return app.checked_addresses(guest.call(None, app.STREAMS))
+            finally:
+                timer.cancel()
+                guest.close()
 
     def begin(self, folder: Path) -> Guest:
         options = self.options
@@ -183,7 +206,7 @@ class WebApp(Pool):
             wasi.preopen_dir(str(mount.host), mount.guest, mount.writable)
         wasi.preopen_dir(str(folder), _FOLDER, True)
         data = self._data(folder)
-        return Guest(self.program, Limits(options.memory_bytes), wasi, data, data.check)
+        return Guest(self.program, Limits(options.memory_bytes), wasi, data, data.check, data.wake)
 
     def run(self, guest: Guest, exchange: Exchange, folder: Path) -> None:
         data: app.AppData = guest.data
@@ -330,7 +353,7 @@ def _request(request: Request, body: str | None) -> tuple[object, ...]:
 def _body(request: Request, folder: Path) -> Generator[str | None]:
     """The request's body in the app's folder -> its name there."""
     if request.body is None:
-        yield None
+        yield None if request.upload is None else ""
         return
     place = folder / f"body-{request.id}"
     try:

@@ -10,12 +10,13 @@ import socket
 import sys
 import time
 import uuid
+import zlib
 
 from flask import Flask
 from flask import request as flask_request
 
 from wherry.errors import WherryError
-from wherry.guest import chat, config, embeddings, nn, speech
+from wherry.guest import chat, config, embeddings, nn, speech, upload
 from wherry.guest.speech import Options
 
 flask_app = Flask("inside")
@@ -342,3 +343,28 @@ def do_mistakes(environ, start_response):
         except WherryError as error:
             found[name] = [type(error).__name__, str(error)]
     return found
+
+
+def do_stream(environ, start_response):
+    """Sums of the pieces, as they come, each told at once."""
+
+    def told():
+        total = 0
+        for piece in upload.pieces(environ):
+            total = zlib.crc32(piece, total)
+            yield b"%d %d\n" % (len(piece), total)
+
+    if environ["QUERY_STRING"] == "refuse":
+        start_response("403 Forbidden", [("Content-Type", "text/plain")])
+        return [b"not here\n"]
+    if environ["QUERY_STRING"] == "sum":
+        *_, last = (*[b"0 0"], *told())
+        start_response("200 OK", [("X-Length", environ.get("CONTENT_LENGTH", "none"))])
+        return [last]
+    start_response("200 OK", [])
+    return told()
+
+
+do_stream_small = do_stream
+app = upload.streams(app, "/stream", most=64 << 20)
+app = upload.streams(app, "/stream_small*", most=1 << 20)

@@ -16,7 +16,8 @@ import pytest
 from wherry.errors import GuestError, InputError, NotFoundError
 from wherry.wasm.http.access import Served
 from wherry.wasm.http.exchange import Exchange
-from wherry.wasm.http.server import Server, ServerOptions, _bound
+from wherry.wasm.http.listening import bound
+from wherry.wasm.http.server import Server, ServerOptions
 
 SECONDS = 20.0  # to wait for what will come
 
@@ -30,7 +31,7 @@ class Running(NamedTuple):
 @contextmanager
 def serving(handler: Callable[[Exchange], None], folder: Path, **options: Any) -> Generator[Running]:
     log: list[Served] = []
-    besides = {name: options.pop(name) for name in ("metrics", "ready") if name in options}
+    besides = {name: options.pop(name) for name in ("metrics", "ready", "streams") if name in options}
     server = Server(handler, ServerOptions(port=0, **options), folder, log.append, **besides)
     with server.running() as url:
         host, port = url.removeprefix("http://").split(":")
@@ -251,7 +252,7 @@ def test_no_piece_of_an_answer_waits_for_the_clients_word() -> None:
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 found.set_result(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
-        listening = _bound("127.0.0.1", 0)
+        listening = bound("127.0.0.1", 0)
         server = await asyncio.get_running_loop().create_server(Look, sock=listening)
         async with server:
             _, writer = await asyncio.open_connection(*listening.getsockname())

@@ -7,13 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wherry.wasm.http.upload import Upload
+
 Headers = Sequence[tuple[str, str]]
 _MAX_WAITING_BYTES = 1 << 18  # of an answer: whoever writes faster than the client reads waits
 
 
 @dataclass(frozen=True)
 class Request:
-    """target: path and query as the client sent them. body: a file of its `size` bytes, None for none."""
+    """target: path and query as the client sent them. body: a file of its `size` bytes, None for none. upload: a body that
+    comes while it is answered, in place of one.
+    """
 
     id: str
     method: str
@@ -23,6 +27,7 @@ class Request:
     size: int
     scheme: str
     client: str
+    upload: Upload | None = None
 
 
 class Exchange:
@@ -142,5 +147,7 @@ class Exchange:
             self._gone = True
             self._changed.notify_all()
             calls, self._when_gone = self._when_gone, []
+        if self.request.upload is not None:
+            self.request.upload.close()
         for call in calls:
             call()

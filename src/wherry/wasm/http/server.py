@@ -10,7 +10,6 @@ import logging
 import math
 import os
 import re
-import socket
 import tempfile
 import threading
 import time
@@ -25,14 +24,16 @@ from typing import Any
 import uvicorn
 from starlette.middleware.cors import CORSMiddleware
 
-from wherry.errors import InputError, WherryError
+from wherry.errors import WherryError
 from wherry.wasm.http import refusal
 from wherry.wasm.http.access import Served
 from wherry.wasm.http.exchange import Exchange, Request
 from wherry.wasm.http.keys import Keys
+from wherry.wasm.http.listening import bound
 from wherry.wasm.http.metrics import CONTENT_TYPE, Metrics
 from wherry.wasm.http.protocol import Patience, protocol
 from wherry.wasm.http.refusal import RefusedError
+from wherry.wasm.http.upload import Upload, has_body, said_size, too_large, too_slow
 
 Handler = Callable[[Exchange], None]
 Scope = MutableMapping[str, Any]
@@ -72,7 +73,8 @@ class ServerOptions:
 class Server:
     """`run` it, or have it `running` on another thread: then `url` answers. `folder` keeps bodies; its owner removes it.
 
-    `admitted` is the number of requests that run or wait to. ready: whether the app can answer, for /readyz.
+    `admitted` is the number of requests that run or wait to. ready: whether the app can answer, for /readyz. streams: a path ->
+    the most bytes of a body that its handler reads as it comes, None where it wants it whole.
     """
 
     def __init__(
@@ -84,12 +86,15 @@ class Server:
         *,
         metrics: Metrics | None = None,
         ready: Callable[[], bool] = lambda: True,
+        streams: Callable[[str], int | None] = lambda path: None,
     ) -> None:
         self._handler = handler
         self._options = options
         self._folder = folder
         self._log = log
         self._ready = ready
+        self._streams = streams
+        self._streaming = 0  # of those admitted, requests whose bodies come while they are answered
         self._keys = Keys(options.keys)
         self._metrics = metrics or Metrics()
         self._threads = ThreadPoolExecutor(options.threads, "answers")
@@ -107,7 +112,7 @@ class Server:
                 allow_headers=["*"],
                 expose_headers=["x-request-id", "retry-after"],
             )
-        self._socket = _bound(options.host, options.port)
+        self._socket = bound(options.host, options.port)
         config = uvicorn.Config(
             self._answer,
             interface="asgi3",
@@ -187,6 +192,8 @@ class Server:
             self._check_rights(scope["path"], answer.request)
             if (own := self._own(scope["path"], answer.request)) is not None:
                 await _say(send, answer.request, *own)
+            elif (most := self._streams(scope["path"])) is not None and has_body(answer.request.headers):
+                await self._stream_to_app(answer, most, receive, send)
             else:
                 await self._pass_to_app(answer, receive, send)
         except RefusedError as refused:
@@ -248,7 +255,24 @@ class Server:
             finally:
                 self.admitted -= 1
 
-    def _for_app(self, request: Request, path: Path, size: int) -> Request:
+    async def _stream_to_app(self, answer: "_Answer", most: int, receive: Receive, send: Send) -> None:
+        """Slow clients hold instances meanwhile: never more than half."""
+        self._check_room()
+        if self._streaming >= max(1, self._options.threads // 2):
+            raise refusal.busy()
+        size = said_size(answer.request.headers)
+        if size is not None and size > most:
+            raise too_large(most)
+        upload = Upload(most, size, asyncio.get_running_loop())
+        self._streaming += 1
+        self.admitted += 1
+        try:
+            await self._run(answer, replace(self._for_app(answer.request, None, size or 0), upload=upload), receive, send)
+        finally:
+            self.admitted -= 1
+            self._streaming -= 1
+
+    def _for_app(self, request: Request, path: Path | None, size: int) -> Request:
         """The host's keys are none of the app's business."""
         headers = [(n, v) for n, v in request.headers if n != "authorization"] if self._keys else request.headers
         return replace(request, headers=headers, body=path if size else None, size=size)
@@ -269,16 +293,15 @@ class Server:
                         break
                     file.write(data)
         except TimeoutError as error:
-            message = f"body: found {size} bytes and then nothing in time, expected all of it"
-            raise RefusedError(408, message, "request_timeout") from error
+            raise too_slow(size) from error
         if size > limit:
-            raise RefusedError(413, f"body: found more than {limit} bytes, expected at most that", "request_too_large")
+            raise too_large(limit)
         return size
 
     async def _run(self, answer: "_Answer", request: Request, receive: Receive, send: Send) -> None:
         exchange = Exchange(request, asyncio.get_running_loop())
         work = self._threads.submit(self._work, exchange)
-        watch = asyncio.ensure_future(_watch(receive, exchange, work))
+        watch = asyncio.ensure_future(_watch(receive, exchange, work, self._options.piece_seconds))
         try:
             answer.left = not await _pass_on(exchange, send)
         finally:
@@ -364,8 +387,11 @@ async def _body(receive: Receive, piece_seconds: float, ended: float) -> AsyncGe
             return
 
 
-async def _watch(receive: Receive, exchange: Exchange, work: Future[None]) -> None:
-    """Tell the exchange when the client leaves; work that has not begun never does."""
+async def _watch(receive: Receive, exchange: Exchange, work: Future[None], piece_seconds: float) -> None:
+    """Tell the exchange when the client leaves; work that has not begun never does. First comes a body that is read meanwhile."""
+    upload = exchange.request.upload
+    if upload is not None and not await upload.fill(receive, piece_seconds) and not upload.left:
+        return  # who answers hears why
     while (await receive())["type"] != "http.disconnect":
         pass
     exchange.hang_up()
@@ -381,6 +407,9 @@ async def _pass_on(exchange: Exchange, send: Send) -> bool:
         raise _refusal(exchange)
     status, headers = exchange.head
     kept = [(name, value) for name, value in headers if name not in _HOP_BY_HOP and name != b"x-request-id"]
+    upload = exchange.request.upload
+    if upload is not None and upload.refused and any(name == "expect" for name, _ in exchange.request.headers):
+        kept.append((b"connection", b"close"))  # it may send its body or not: nobody would know what comes next
     await send({"type": "http.response.start", "status": status, "headers": kept})
     more = True
     while more:
@@ -396,6 +425,8 @@ async def _pass_on(exchange: Exchange, send: Send) -> bool:
 def _refusal(exchange: Exchange) -> RefusedError:
     """What to say for an app that ended without an answer."""
     error = exchange.error
+    if isinstance(error, RefusedError):
+        return error
     if isinstance(error, WherryError):
         return RefusedError(error.http_status, str(error), type(error).__name__)
     _LOG.error("request %s: found no answer", exchange.request.id, exc_info=error)
@@ -416,21 +447,3 @@ def _file(folder: Path) -> Generator[Path]:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """Raises InputError where the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named, or asyncio takes it for no TCP and lets each piece of an answer wait 40 ms for the client's word on the one before.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if os.name == "posix":
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(128)
-    except OSError as error:
-        listening.close()
-        raise InputError(
-            f"{host}:{port}: {error.strerror}", hint="another program may listen there: choose another port"
-        ) from error
-    return listening
