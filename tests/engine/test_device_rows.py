@@ -47,7 +47,7 @@ class Even:
 
 def test_texts_are_the_same_alone_and_together(scheduler: Scheduler) -> None:
     random = np.random.default_rng(2)
-    prompts = [random.integers(0, 160, length).tolist() for length in (1, 5, 63, 64, 65, 150)]
+    prompts = [random.integers(0, 160, length).tolist() for length in (1, 5, 63, 64, 65, 150, 30)]
     options = [
         SamplingOptions(),
         SamplingOptions(temperature=1.0, seed=1),
@@ -55,17 +55,18 @@ def test_texts_are_the_same_alone_and_together(scheduler: Scheduler) -> None:
         SamplingOptions(repeat_penalty=1.5, logit_bias=((7, 2.0), (8, -100.0))),
         SamplingOptions(temperature=0.9, seed=4),
         SamplingOptions(temperature=1.2, min_p=0.05, seed=5),
+        SamplingOptions(temperature=1.0, mirostat=1, mirostat_tau=3.0, mirostat_eta=0.4, seed=6),
     ]
 
     def start(i: int) -> Any:
         guide = Even() if i == 4 else None
         return scheduler.submit(prompts[i], options[i], 21, biases=dict(options[i].logit_bias), guide=guide)
 
-    alone = [[made.token for made in start(i)] for i in range(6)]
-    streams = [start(i) for i in range(6)]
+    alone = [[made.token for made in start(i)] for i in range(7)]
+    streams = [start(i) for i in range(7)]
     together = [[made.token for made in stream] for stream in streams]
     assert together == alone
-    assert [len(text) for text in alone] == [21] * 6
+    assert [len(text) for text in alone] == [21] * 7
     assert not any(token % 2 for token in alone[4])
     assert scheduler.book.held == 0 or scheduler._worker is not None
 

@@ -13,6 +13,7 @@ from tests.conftest import ROOT, build_guest
 from tests.references.llm_prompts import PROMPTS
 from wherry.engine.catalog import default_cache, find_model
 from wherry.engine.language import Language, load_language
+from wherry.engine.sampling import SamplingOptions
 from wherry.errors import FormatError, InputError, ModelNotFoundError, PromptTooLongError, StoppedError, UnsupportedError
 from wherry.wasm.host import Guest, GuestOptions, Mount
 from wherry.wasm.nn.backend import load_bytes, load_graph
@@ -144,12 +145,36 @@ def test_a_vector_is_what_the_network_makes_of_the_last_token(language: Language
 
 
 def test_keys_that_are_not_honoured_are_named_once(ask: Ask, log: list[str], language: Language) -> None:
-    config = '{"temp": 0, "n-predict": 1, "mirostat": 2, "use_mmap": true, "rope-scaling": "yarn"}'
+    config = '{"temp": 0, "n-predict": 1, "dry-base": 2, "use_mmap": true, "rope-scaling": "yarn"}'
     ask("again", prompt_of(language, "count"), config)
     assert sorted(line for line in log if "not honoured" in line) == [
-        "wasi-nn ggml: not honoured: mirostat",
+        "wasi-nn ggml: not honoured: dry-base",
         "wasi-nn ggml: not honoured: rope-scaling",
     ]
+
+
+def test_keys_say_how_tokens_are_drawn(language: Language) -> None:
+    """Under WasmEdge's names; a penalty under zero is none, as there."""
+    config = {
+        "temp": 0.9, "top_k": 30, "typ-p": 0.8, "presence-penalty": 0.5, "frequency-penalty": -1, "last-n-penalty": 20,
+        "mirostat": 1, "mirostat-eta": 0.2, "mirostat-ent": 3.0, "seed": 8,
+    }  # fmt: skip
+    sampling = GgmlText(language, print)._wanted(json.dumps(config).encode()).sampling
+    assert sampling == SamplingOptions(
+        temperature=0.9, top_k=30, top_p=0.95, min_p=0.05, typical_p=0.8, presence_penalty=0.5, penalty_last=20, mirostat=1,
+        mirostat_eta=0.2, mirostat_tau=3.0, seed=8,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="mirostat: found 3"):
+        GgmlText(language, print).configured(b'{"mirostat": 3}')
+
+
+def test_mirostat_1_draws_a_text_and_the_same_seed_the_same(language: Language) -> None:
+    def text(**more: float) -> str:
+        config = {"temp": 1.0, "n-predict": 16, "mirostat": 1, "seed": 5} | more
+        return GgmlText(language, print).compute(inputs(prompt_of(language, "count"), json.dumps(config)), nothing)[0].decode()
+
+    assert text() == text() != text(seed=6)
+    assert text(**{"mirostat-ent": 0.0}) == text_of(language, "count", 16)  # no surprise at all
 
 
 def test_the_answer_ends_before_a_reverse_prompt(language: Language) -> None:

@@ -12,10 +12,12 @@ from wherry.kernels.sample import BIASED, CANDIDATES, Draw, Options, reference
 @dataclass(frozen=True)
 class SamplingOptions(Options):
     """temperature 0 is greedy. top_k 0, top_p 1, min_p 0 and typical_p 1 leave all tokens; where one of them does not, the
-    1,024 likeliest are looked at. The same seed draws the same tokens, alone or among other texts.
+    1,024 likeliest are looked at: typical_p's entropy is theirs, llama.cpp's without a top_k that of all. In llama.cpp's order:
+    bias, penalties, top-k, typical, top-p, min-p, temperature. The same seed draws the same tokens, alone or among others.
 
     Penalties look at the last `penalty_last` tokens, the prompt's among them: repeat divides or multiplies (Keskar et al., 2019),
-    frequency is taken off for each time, presence once. mirostat 2 (Basu et al., 2021) stands in the place of the other limits.
+    frequency is taken off for each time, presence once. mirostat 1 or 2 (Basu et al., 2021, its two algorithms) stands in place
+    of the other limits; the first draws on the host, from all tokens, and a text of it grows by single steps.
     logit_bias: (token, what is added to its logit), at most 512.
     """
 
@@ -40,8 +42,8 @@ class SamplingOptions(Options):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InputError(f"{name}: found {value}, expected {low} to {high}")
-        if self.mirostat not in (0, 2):
-            raise InputError(f"mirostat: found {self.mirostat}, expected 0 or 2")
+        if self.mirostat not in (0, 1, 2):
+            raise InputError(f"mirostat: found {self.mirostat}, expected 0, 1 or 2")
         if self.top_k > CANDIDATES:
             raise InputError(f"top_k: found {self.top_k}, expected at most {CANDIDATES}, or 0 for all")
         if len(self.logit_bias) > BIASED or len(dict(self.logit_bias)) < len(self.logit_bias):

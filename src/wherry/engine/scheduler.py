@@ -86,7 +86,7 @@ class Stream:
     growing: bool = False
     guide: Guide | None = None  # its tokens are drawn here, one step at a time
     draw: Draw = field(default_factory=Draw)
-    guided: tuple[int, float] = (0, 0.0)  # its last token, and that one's log-probability
+    redrawn: tuple[int, float] = (0, 0.0)  # its last token, and that one's log-probability
     top: int = 0  # of the likeliest that are told with each token, which is made in a step of its own
     likeliest: tuple[tuple[int, float], ...] = ()  # in the place of the last token
     known: int | None = None  # tokens of the prompt that were not read, once it is known
@@ -96,7 +96,12 @@ class Stream:
     @property
     def looked_at(self) -> bool:
         """Whether the host wants the logits of each of its tokens."""
-        return self.guide is not None or self.top > 0
+        return self.drawn_here or self.top > 0
+
+    @property
+    def drawn_here(self) -> bool:
+        """Whether its tokens are drawn from them on the host, too."""
+        return self.guide is not None or self.options.mirostat == 1
 
     def take(self, seconds: float) -> list[Made]:
         """What was made since the last time; for the first of it, this waits so long. Raises what the work raised."""
@@ -307,32 +312,30 @@ class Scheduler:
     def _look(
         self, stream: Stream, logits: NDArray[np.float32], tokens: NDArray[np.int32], logprobs: NDArray[np.float32]
     ) -> None:
-        """Hand out the token that was drawn last from `logits` (vocab,): with the likeliest, or as its guide wants it."""
+        """Hand out the token that was drawn last from `logits` (vocab,): with the likeliest, or another that is drawn here."""
         stream.likeliest = _likeliest(logits, stream.top)
-        if stream.guide is None:
+        if not stream.drawn_here:
             self._tell(stream, tokens, logprobs)
-        elif self._guide(stream, logits):
-            self._tell_guided(stream)
+        elif self._draw(stream, logits):
+            self._tell_redrawn(stream)
 
-    def _guide(self, stream: Stream, logits: NDArray[np.float32]) -> bool:
+    def _draw(self, stream: Stream, logits: NDArray[np.float32]) -> bool:
         """Draw the last token again, of those that may be -> whether that was possible."""
-        assert stream.guide is not None
         try:
-            allowed = np.where(stream.guide.mask(), logits, np.float32(-1e30))
+            allowed = logits if stream.guide is None else np.where(stream.guide.mask(), logits, np.float32(-1e30))
         except Exception as error:  # noqa: BLE001 (a grammar's trouble is its text's alone)
             self._leave(stream, error)
             return False
         token = reference(allowed, stream.options, stream.draw, np.asarray(stream.text, np.int64), stream.biases)
-        stream.guided = token, float(logits[token]) - _log_sum(logits)
+        stream.redrawn = token, float(logits[token]) - _log_sum(logits)
         self.rows.replace(stream.row, token)
         return True
 
-    def _tell_guided(self, stream: Stream) -> None:
+    def _tell_redrawn(self, stream: Stream) -> None:
         """Hand out what was drawn again: one token."""
-        assert stream.guide is not None
-        token, logprob = stream.guided
+        token, logprob = stream.redrawn
         try:
-            if token not in stream.ends:
+            if stream.guide is not None and token not in stream.ends:
                 stream.guide.take(token)
         except Exception as error:  # noqa: BLE001 (as above)
             self._leave(stream, error)

@@ -15,6 +15,8 @@ KEPT = 16  # a row's last tokens and log-probabilities that are kept for the hos
 BIASED = 512  # tokens of a row whose logits can be changed
 _CHUNK = 1024  # of the vocabulary, for a workgroup
 _MAX_VOCAB = _CHUNK * CANDIDATES
+_ZIPF = 100  # likeliest tokens by which mirostat 1 tells how odds fall
+_RULED_OUT = -1e29  # a score under which a token is no candidate: a grammar's are -1e30
 _WORDS = 20
 
 
@@ -145,7 +147,7 @@ def reference(
     order, odds = kept(scores, options, draw)
     total = np.cumsum(odds)
     place = int(np.searchsorted(total, share * total[-1], side="right").clip(max=len(order) - 1))
-    if options.mirostat == 2:
+    if options.mirostat:
         surprise = -np.log2(odds[place] / total[-1])
         draw.mu -= options.mirostat_eta * (float(surprise) - options.mirostat_tau)
     return int(order[place])
@@ -155,9 +157,11 @@ def kept(scores: NDArray[Any], options: Options, draw: Draw) -> tuple[NDArray[np
     """-> the tokens to be drawn from, and their odds."""
     top = float(scores.max())
     heat = options.temperature
-    plain = not options.top_k and options.top_p == 1 and not options.min_p and options.typical_p == 1 and options.mirostat != 2
+    if options.mirostat == 1:
+        return _as_surprising(scores, heat, draw.mu)
+    plain = not options.top_k and options.top_p == 1 and not options.min_p and options.typical_p == 1 and not options.mirostat
     if plain:
-        return np.arange(len(scores)), np.exp((scores - top).astype(np.float64) / heat)
+        return np.arange(len(scores)), _odds(scores, heat)
     order = likeliest(scores)
     values = scores[order].astype(np.float64) - top
     if options.mirostat == 2:
@@ -186,12 +190,42 @@ def kept(scores: NDArray[Any], options: Options, draw: Draw) -> tuple[NDArray[np
     return order, np.exp(values / heat)
 
 
+def _odds(scores: NDArray[Any], heat: float) -> NDArray[np.float64]:
+    """Of all tokens, the likeliest's 1."""
+    odds: NDArray[np.float64] = np.exp((scores - scores.max()).astype(np.float64) / heat)
+    return odds
+
+
+def _as_surprising(scores: NDArray[Any], heat: float, mu: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """As many of the likeliest tokens as together surprise by `mu` bits, were the odds to fall as Zipf's law has it (Basu et al.,
+    2021, Algorithm 1; their number is cut off as llama.cpp does): `kept` of mirostat 1. On the host alone.
+    """
+    first = scores[_highest(scores, _ZIPF)].astype(np.float64) / heat
+    first = first[first > _RULED_OUT / heat]
+    most = 1
+    if len(first) > 1:
+        falls, ranks = -np.diff(first), np.log(np.arange(2, len(first) + 1) / np.arange(1, len(first)))
+        exponent = max(float(ranks @ falls / (ranks @ ranks)), 1e-6)  # even odds fall not at all
+        over, log_count = exponent - 1, float(np.log(len(scores)))
+        part = over / -np.expm1(-over * log_count) if abs(over) > 1e-9 else 1 / log_count
+        power = float(np.clip((np.log(part) + mu * np.log(2)) / exponent, 0, log_count))
+        most = max(1, int(np.exp(power) + 1e-9))
+    order = _highest(scores, most)
+    return order, _odds(scores, heat)[order]
+
+
 def likeliest(scores: NDArray[Any]) -> NDArray[np.int64]:
     """The CANDIDATES highest that matter at all, in order."""
-    order = np.arange(len(scores))
-    if len(scores) > CANDIDATES:
-        order = np.argpartition(-scores, CANDIDATES - 1)[:CANDIDATES]
-        order.sort()
-    order = order[np.argsort(-scores[order], kind="stable")]
+    order = _highest(scores, CANDIDATES)
     kept: NDArray[np.int64] = order[scores[order] >= scores[order[0]] - 30]
     return kept
+
+
+def _highest(scores: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """In order."""
+    order = np.arange(len(scores))
+    if len(scores) > count:
+        order = np.argpartition(-scores, count - 1)[:count]
+        order.sort()
+    found: NDArray[np.int64] = order[np.argsort(-scores[order], kind="stable")]
+    return found

@@ -22,7 +22,8 @@ NO_MATTER = {
 }  # fmt: skip
 _KEYS = {
     "stream-stdout": bool, "ctx-size": int, "n-predict": int, "embedding": bool, "temp": float, "top-k": int, "top-p": float,
-    "min-p": float, "repeat-penalty": float, "seed": int, "reverse-prompt": str,
+    "min-p": float, "typ-p": float, "repeat-penalty": float, "presence-penalty": float, "frequency-penalty": float,
+    "last-n-penalty": int, "mirostat": int, "mirostat-eta": float, "mirostat-ent": float, "seed": int, "reverse-prompt": str,
     "grammar": str, "json-schema": str,
 }  # fmt: skip
 _ANY_SEED = {-1, 0xFFFF_FFFF}  # llama.cpp's "draw one"
@@ -115,6 +116,13 @@ class GgmlText:
             min_p=values.get("min-p", default.min_p),
             repeat_penalty=values.get("repeat-penalty", default.repeat_penalty),
             seed=_seed(values.get("seed", -1)),
+            typical_p=values.get("typ-p", default.typical_p),
+            presence_penalty=max(values.get("presence-penalty", default.presence_penalty), 0.0),
+            frequency_penalty=max(values.get("frequency-penalty", default.frequency_penalty), 0.0),
+            penalty_last=values.get("last-n-penalty", default.penalty_last),
+            mirostat=values.get("mirostat", default.mirostat),
+            mirostat_tau=values.get("mirostat-ent", default.mirostat_tau),
+            mirostat_eta=values.get("mirostat-eta", default.mirostat_eta),
         )
         sampling.check()
         most = values.get("n-predict", -1)
