@@ -94,3 +94,18 @@ def test_the_likeliest_are_the_cpus(scheduler: Scheduler) -> None:
         np.testing.assert_allclose([x for _, x in mine.top], [x for _, x in theirs.top], atol=5e-3)
     assert all(not made.top for _, other, _ in found for made in other)
     assert all(len(made.top) == 2 and made.token % 2 == 0 for _, _, guided in found for made in guided)
+
+
+def test_how_likely_a_prompt_is_is_what_the_cpu_says(scheduler: Scheduler) -> None:
+    """Over several pieces, one after the other and together."""
+    prompt = np.random.default_rng(5).integers(0, 160, 150).tolist()
+    on_cpu = Scheduler(HostRows(network(CpuOperations()), 3, 15, CONTEXT))
+    found = [list(each.score(prompt, 3)) for each in (scheduler, on_cpu, scheduler)]
+    for made in found:
+        assert [each.token for each in made] == prompt[1:]
+        np.testing.assert_allclose([x.logprob for x in made], [x.logprob for x in found[1]], atol=5e-3)
+        best = [[x for _, x in each.top] for each in made]
+        np.testing.assert_allclose(best, [[x for _, x in each.top] for each in found[1]], atol=5e-3)
+    logits = on_cpu.call(lambda rows, pages: rows.logits(prompt, 0, pages), len(prompt)).astype(np.float64)
+    expected = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    np.testing.assert_allclose([x.logprob for x in found[1]], expected[np.arange(149), prompt[1:]], atol=1e-4)

@@ -1,5 +1,6 @@
 """Texts of many callers: each is what it is alone, whatever the others do; pages come back; errors go to whom they hurt."""
 
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -9,15 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.conftest import ROOT
 from tests.engine.test_language import smollm2
+from tests.references.llm_prompts import PROMPTS
+from wherry.engine import answers
 from wherry.engine.language import Language, load_language
 from wherry.engine.pagebook import PageBook
 from wherry.engine.sampling import SamplingOptions
 from wherry.engine.scheduler import Scheduler
-from wherry.errors import OutOfMemoryError, TooLargeError
+from wherry.errors import InputError, OutOfMemoryError, PromptTooLongError, StoppedError, TooLargeError
 from wherry.kernels.pages import PAGE
 
 __all__ = ["smollm2"]
+# Made by tests/references/llm_scores.py.
+_SCORES = json.loads((ROOT / "tests/fixtures/llm_scores.json").read_text())
 
 
 def whole(model: Language, prompt: list[int], options: SamplingOptions, most: int = 12) -> list[int]:
@@ -80,6 +86,43 @@ def test_prompts_with_a_known_beginning_are_answered_alike(smollm2: Language) ->
         rows.read = original  # type: ignore[method-assign]
     assert first == second
     assert read == [PAGE + 30, 30]
+
+
+@pytest.mark.parametrize("name", _SCORES)
+def test_how_likely_a_text_is_is_what_float32_says(name: str, smollm2: Language) -> None:
+    """Whatever is known of its beginning, and beside a text that grows; what comes after it is as it would be."""
+    prompt, expected = list(PROMPTS[name]), _SCORES[name]
+    after = whole(smollm2, prompt, SamplingOptions(), 4)
+    other = smollm2.submit(prompt[:9], SamplingOptions(), 20)
+    for _ in range(2):
+        told = answers.score(smollm2, prompt, 1)
+        assert [token.id for token in told] == prompt
+        assert (told[0].logprob, told[0].top) == (0.0, ())
+        assert [token.logprob for token in told[1:]] == pytest.approx(expected["own"], abs=0.02)
+        assert [token.top[0].logprob for token in told[1:]] == pytest.approx(expected["best"], abs=0.02)
+    assert len(list(other)) == 20
+    assert whole(smollm2, prompt, SamplingOptions(), 4) == after
+    assert settled(smollm2.scheduler)
+
+
+def test_texts_that_have_no_likelihood(smollm2: Language) -> None:
+    (only,) = answers.score(smollm2, [5])
+    assert (only.id, only.logprob) == (5, 0.0)
+    with pytest.raises(InputError, match="no tokens"):
+        answers.score(smollm2, [])
+    with pytest.raises(InputError, match="unknown"):
+        answers.score(smollm2, [1 << 20])
+    with pytest.raises(InputError, match="top: found 21"):
+        answers.score(smollm2, [5], 21)
+    with pytest.raises(PromptTooLongError, match="expected at most the context"):
+        answers.score(smollm2, [5] * (smollm2.context + 1))
+
+    def stop() -> None:
+        raise StoppedError("enough")
+
+    with pytest.raises(StoppedError):
+        answers.score(smollm2, [5] * smollm2.context, check=stop)
+    assert settled(smollm2.scheduler)
 
 
 class Counted:

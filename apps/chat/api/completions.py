@@ -36,12 +36,13 @@ _NAMES: dict[str, str] = {"messages": "prompt"}
 @dataclass(frozen=True)
 class Asked:
     """streams: for each prompt `best_of` one after the other, of which `n` are answered with. echoed: each prompt's text, empty
-    where it is not to be repeated.
+    where it is not to be repeated; scored: its tokens, where it is and log-probabilities are asked for.
     """
 
     model: chat.Model
     streams: Streams
     echoed: Sequence[str]
+    scored: Sequence[Sequence[chat.Token]]
     n: int
     best_of: int
     stream: bool
@@ -68,32 +69,31 @@ def asked(fields: Fields) -> Asked:
         )
     logprobs = fields.whole("logprobs", 0, 5)
     echo = fields.flag("echo")
-    if echo and logprobs is not None:
-        raise refused("echo", "found it with logprobs: those of a prompt's tokens are not known")
     most = fields.whole("max_tokens", 0, MAX_TOKENS)
     options = drawing(fields) | penalties(fields) | {"max_tokens": _MOST if most is None else most}
     options["top_logprobs"] = 0 if logprobs is None and best_of > n else logprobs
     model = open_model(fields)
     with explained(_NAMES):
         echoed = [(prompt if isinstance(prompt, str) else model.text(prompt)) if echo else "" for prompt in prompts]
+        scored = [() if logprobs is None or not echo else model.score(prompt, logprobs) for prompt in prompts]
         pairs = [(prompt, number) for prompt in prompts for number in range(best_of)]
         calls = [lambda p=p, i=i: model.stream_text(p, seeded(options, i)) for p, i in pairs]
         streams = Streams(calls)
-    return Asked(model, streams, echoed, n, best_of, stream, include_usage, logprobs)
+    return Asked(model, streams, echoed, scored, n, best_of, stream, include_usage, logprobs)
 
 
 def whole(asked: Asked) -> dict[str, Any]:
     with asked.streams as streams, explained(_NAMES):
         answers = [stream.answer() for stream in streams.all]
     choices: list[dict[str, Any]] = []
-    for number, prompt in enumerate(asked.echoed):
+    for number, (prompt, scored) in enumerate(zip(asked.echoed, asked.scored, strict=True)):
         tried = answers[number * asked.best_of : (number + 1) * asked.best_of]
         for answer in sorted(tried, key=_likelihood, reverse=True)[: asked.n] if asked.best_of > asked.n else tried:
             choices.append(
                 {
                     "index": len(choices),
                     "text": prompt + answer.text,
-                    "logprobs": None if asked.logprobs is None else _logprobs(answer.tokens, 0, asked.logprobs),
+                    "logprobs": None if asked.logprobs is None else _logprobs(scored, answer.tokens, 0, asked.logprobs),
                     "finish_reason": answer.finish or "length",
                 }
             )
@@ -112,15 +112,21 @@ def _events(asked: Asked, pieces: Iterable[tuple[int, chat.Piece]]) -> Iterator[
     offsets = [0] * len(asked.streams.all)  # characters of each answer so far
     nothing = {"usage": None} if asked.include_usage else {}
 
-    def chunk(number: int, text: str, tokens: Sequence[chat.Token] = (), finish: str | None = None) -> bytes:
-        logprobs = None if asked.logprobs is None else _logprobs(tokens, offsets[number], asked.logprobs)
+    def chunk(
+        number: int,
+        text: str,
+        tokens: Sequence[chat.Token] = (),
+        finish: str | None = None,
+        scored: Sequence[chat.Token] = (),
+    ) -> bytes:
+        logprobs = None if asked.logprobs is None else _logprobs(scored, tokens, offsets[number], asked.logprobs)
         choice = {"index": number, "text": text, "logprobs": logprobs, "finish_reason": finish}
         offsets[number] += len(text)
         return event(head | {"choices": [choice]} | nothing)
 
-    for number, prompt in enumerate(asked.echoed):
+    for number, (prompt, scored) in enumerate(zip(asked.echoed, asked.scored, strict=True)):
         if prompt:
-            yield from (chunk(number * asked.n + each, prompt) for each in range(asked.n))
+            yield from (chunk(number * asked.n + each, prompt, scored=scored) for each in range(asked.n))
     for number, piece in pieces:
         if piece.text or piece.tokens or piece.finish:
             yield chunk(number, piece.text, piece.tokens, piece.finish or None)
@@ -154,17 +160,26 @@ def _likelihood(answer: chat.Answer) -> float:
     return sum(token.logprob for token in answer.tokens) / max(1, len(answer.tokens))
 
 
-def _logprobs(tokens: Sequence[chat.Token], offset: int, top: int) -> dict[str, Any]:
-    offsets = []
+def _logprobs(scored: Sequence[chat.Token], made: Sequence[chat.Token], offset: int, top: int) -> dict[str, Any]:
+    """scored: a prompt's tokens, which come before those that were made; the first of them has no log-probability."""
+    tokens, offsets = [*scored, *made], []
     for token in tokens:
         offsets.append(offset)
         offset += len(token.text)
     return {
         "tokens": [token.text for token in tokens],
-        "token_logprobs": [token.logprob for token in tokens],
-        "top_logprobs": [{one.text: one.logprob for one in token.top} for token in tokens] if top else None,
+        "token_logprobs": [None if scored and token is scored[0] else token.logprob for token in tokens],
+        "top_logprobs": [None if scored and token is scored[0] else _likeliest(token) for token in tokens] if top else None,
         "text_offset": offsets,
     }
+
+
+def _likeliest(token: chat.Token) -> dict[str, float]:
+    """By their texts; where two say the same, as parts of characters do, the likelier."""
+    found: dict[str, float] = {}
+    for one in token.top:
+        found.setdefault(one.text, one.logprob)
+    return found
 
 
 def _usage(asked: Asked, each: Sequence[chat.Usage]) -> dict[str, Any]:

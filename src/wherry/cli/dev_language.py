@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wherry.engine import answers
-from wherry.engine.conversation import AnswerOptions, Piece, Usage, Vector
+from wherry.engine.conversation import AnswerOptions, Piece, Token, Usage, Vector
 from wherry.engine.embedding import Embedder
 from wherry.engine.language import Language
 from wherry.engine.sentences import embed_texts
@@ -47,6 +47,9 @@ class EngineChat:
 
     def complete(self, prompt: str | Sequence[int], options: AnswerOptions) -> "EngineAnswer":
         return EngineAnswer(answers.complete(self.language, prompt, options, self._told), self.check)
+
+    def score(self, prompt: str | Sequence[int], top: int) -> tuple[Token, ...]:
+        return answers.score(self.language, prompt, top, self.check)
 
     def _told(self, usage: Usage, first: float, seconds: float) -> None:
         self.said(self.name, usage, first, seconds)

@@ -67,11 +67,36 @@ def complete(
 ) -> "AnswerStream":
     """What comes after a text, in which nothing is special, or after tokens; computed from now on. Raises as `chat`."""
     options = options.checked()
+    return _begin(language, "prompt", _prompt_tokens(language, prompt), options, _grammar(options), None, told)
+
+
+def score(language: Language, prompt: str | Sequence[int], top: int = 0, check: Check = lambda: None) -> tuple[Token, ...]:
+    """How likely each token of a text is after those before it, with the `top` likeliest in its place. The first follows nothing:
+    its log-probability is 0 and none is told beside it. Raises as `complete`; what `check` raises ends the work.
+    """
+    tokens = _prompt_tokens(language, prompt)
+    if not 0 <= top <= _MOST_TOP:
+        raise InputError(f"top: found {top}, expected 0 to {_MOST_TOP}")
+    if len(tokens) > language.context:
+        raise PromptTooLongError(f"prompt: found {len(tokens)} tokens, expected at most the context of {language.context}")
+    pieces = language.vocabulary.pieces
+    stream = language.score(tokens, top)
+    found = [Token(tokens[0], pieces[tokens[0]], 0.0)]
+    try:
+        while not stream.ended:
+            check()
+            for made in stream.take(_WAIT_SECONDS):
+                likeliest = tuple(Likely(token, pieces[token], logprob) for token, logprob in made.top)
+                found.append(Token(made.token, pieces[made.token], made.logprob, likeliest))
+    finally:
+        stream.cancelled = True
+    return tuple(found)
+
+
+def _prompt_tokens(language: Language, prompt: str | Sequence[int]) -> list[int]:
     if isinstance(prompt, str):
-        tokens = language.text_prompt(valid_text("prompt", prompt))
-    else:
-        tokens = [whole_number("prompt", token, 32) for token in prompt]
-    return _begin(language, "prompt", tokens, options, _grammar(options), None, told)
+        return language.text_prompt(valid_text("prompt", prompt))
+    return [whole_number("prompt", token, 32) for token in prompt]
 
 
 def _begin(

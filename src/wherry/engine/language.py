@@ -186,6 +186,12 @@ class Language:
             top=top,
         )
 
+    def score(self, tokens: Sequence[int], top: int = 0) -> Stream:
+        """Those after the first, each with its log-probability after those before it and the `top` likeliest in its place."""
+        if not all(0 <= token < self.n_vocab for token in tokens):
+            raise InputError("prompt: found unknown tokens")
+        return self.scheduler.score(tokens, top)
+
     def logits(self, tokens: Sequence[int]) -> Floats:
         """tokens (T,) -> logits after each (T, vocab), for comparison with a reference."""
         return self.scheduler.call(lambda rows, pages: rows.logits(tokens, 0, pages), len(tokens))

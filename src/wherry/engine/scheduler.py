@@ -17,6 +17,7 @@ from wherry.kernels.sample import KEPT, Draw, Options, reference
 
 Result = TypeVar("Result")
 _PIECE = 256  # tokens of a prompt between two steps of the others; pieces begin at its multiples
+_SCORED = 64  # the same, where the host wants the logits of each
 
 
 class Rows(Protocol):
@@ -88,6 +89,7 @@ class Stream:
     draw: Draw = field(default_factory=Draw)
     redrawn: tuple[int, float] = (0, 0.0)  # its last token, and that one's log-probability
     top: int = 0  # of the likeliest that are told with each token, which is made in a step of its own
+    scored: bool = False  # what is told are the prompt's own tokens; none is made
     likeliest: tuple[tuple[int, float], ...] = ()  # in the place of the last token
     known: int | None = None  # tokens of the prompt that were not read, once it is known
     ended: bool = False  # `take` gives no more
@@ -181,6 +183,20 @@ class Scheduler:
             self._wake()
         return stream
 
+    def score(self, prompt: Sequence[int], top: int = 0) -> Stream:
+        """The tokens of `prompt` after its first, each with its log-probability after those before it, and the `top` likeliest in
+        its place. Raises as `submit`; the prompt may fill the context.
+        """
+        if not prompt:
+            raise InputError("prompt: found no tokens, expected at least one")
+        if len(prompt) > self.rows.context:
+            raise TooLargeError(f"prompt: found {len(prompt)} tokens, expected at most the context of {self.rows.context}")
+        stream = Stream(list(prompt), Options(), {}, 0, frozenset(), shift=False, top=top, scored=True)
+        with self._lock:
+            self._waiting.append(stream)
+            self._wake()
+        return stream
+
     def call(self, work: Callable[[Rows, list[int]], Result], tokens: int) -> Result:
         """work(rows, pages) between two steps, with pages for so many tokens that nobody else has; it waits until there are."""
         count = -(-tokens // PAGE)
@@ -229,7 +245,7 @@ class Scheduler:
             self._admit()
         reading = next((stream for stream in self._streams.values() if not stream.growing), None)
         if reading is not None:
-            self._read(reading)
+            (self._score if reading.scored else self._read)(reading)
         growing = [stream for stream in self._streams.values() if stream.growing]
         if growing:
             fewest = min(stream.most - stream.drawn for stream in growing)
@@ -284,7 +300,7 @@ class Scheduler:
         whole = min(self.rows.context, length + (stream.most - stream.drawn) + KEPT)
         if stream.shift:
             whole = self.rows.context
-        shared = self.book.shared(stream.text, max(0, length - self.rows.least))
+        shared = [] if stream.scored else self.book.shared(stream.text, max(0, length - self.rows.least))
         more = self.book.take(-(-whole // PAGE) - len(shared))
         if more is None:
             self.book.give(shared)
@@ -308,6 +324,20 @@ class Scheduler:
             if stream.looked_at:
                 tokens, logprobs = self.rows.made()
                 self._look(stream, self.rows.numpy(logits)[0], tokens[stream.row], logprobs[stream.row])
+
+    def _score(self, stream: Stream) -> None:
+        """Tell the tokens after those of the prompt's next piece. All is read anew, for what pages hold tells no logits."""
+        start, end = stream.read, min(len(stream.text), stream.read + _SCORED)
+        logits = self.rows.logits(stream.text[start:end], start, stream.pages)
+        stream.read = end
+        for place, each in zip(range(start + 1, len(stream.text)), logits, strict=False):
+            token = stream.text[place]
+            logprob = float(each[token] - np.float32(_log_sum(each)))
+            stream.made.put(Made(token, logprob, top=_likeliest(each, stream.top)))
+        if end == len(stream.text):
+            if self.rows.exact:
+                self.book.know(stream.pages, stream.text)
+            self._leave(stream, None)
 
     def _look(
         self, stream: Stream, logits: NDArray[np.float32], tokens: NDArray[np.int32], logprobs: NDArray[np.float32]

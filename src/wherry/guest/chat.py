@@ -157,6 +157,12 @@ class Model:
         with self.stream_text(prompt, options) as stream:
             return stream.answer()
 
+    def score(self, prompt: Prompt, top: int = 0) -> Sequence[Token]:
+        """How likely each token of a text is after those before it, with the `top` (at most 20) likeliest in its place.
+        The first follows nothing, its logarithm is 0: the sum of all is the whole text's.
+        """
+        return self._model.score(prompt, top)
+
 
 def names() -> Sequence[str]:
     """The models that `open` knows, the default first."""

@@ -72,6 +72,13 @@ class FakeChatModel:
     def complete(self, prompt: str | Sequence[int], options: AnswerOptions) -> FakeAnswer:
         return self._answer(prompt, (), options, len(_words(prompt) if isinstance(prompt, str) else prompt))
 
+    def score(self, prompt: str | Sequence[int], top: int) -> tuple[Token, ...]:
+        words = _words(prompt if isinstance(prompt, str) else self.text(prompt))
+        if not words:
+            raise InputError("prompt: found no tokens, expected at least one")
+        told = [self._told(word, AnswerOptions(top_logprobs=top))[0] for word in words]
+        return (Token(told[0].id, told[0].data, 0.0), *told[1:])
+
     def _answer(self, asked: Any, tools: Sequence[Mapping[str, Any]], options: AnswerOptions, count: int) -> FakeAnswer:
         options = options.checked()
         self._prompted.append((self.name, asked, tools, options))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from wherry.engine.conversation import AnswerOptions, Piece, Usage, Vector
+from wherry.engine.conversation import AnswerOptions, Piece, Token, Usage, Vector
 from wherry.engine.transcript import TranscribeOptions, TranscriptStream
 from wherry.guest.tensor import Tensor
 
@@ -84,6 +84,10 @@ class ChatModel(Protocol):
         ...
 
     def complete(self, prompt: str | Sequence[int], options: AnswerOptions) -> AnswerStream: ...
+
+    def score(self, prompt: str | Sequence[int], top: int) -> Sequence[Token]:
+        """Waits for it."""
+        ...
 
 
 class EmbeddingModel(Protocol):

@@ -234,6 +234,10 @@ class SandboxChat:
     def complete(self, prompt: str | Sequence[int], options: AnswerOptions) -> "SandboxAnswer":
         return SandboxAnswer(_call(lambda: self._model.complete(_prompt("prompt", prompt), _options(options))))
 
+    def score(self, prompt: str | Sequence[int], top: int) -> tuple[Token, ...]:
+        most = whole_number("top", top, 32)
+        return tuple(_token(token) for token in _call(lambda: self._model.score(_prompt("prompt", prompt), most)))
+
 
 class SandboxAnswer:
     def __init__(self, answer: Any) -> None:

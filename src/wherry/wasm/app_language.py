@@ -25,6 +25,7 @@ def interfaces(fallible: Fallible) -> dict[str, Interface]:
             "[method]model.text": fallible(lambda guest, model, tokens: guest.table[model].text(tokens)),
             "[method]model.chat": fallible(_chat),
             "[method]model.complete": fallible(_complete),
+            "[method]model.score": fallible(_score),
             "[method]answer.seed": lambda guest, answer: guest.table[answer].seed,
             "[method]answer.next": fallible(lambda guest, answer: guest.table[answer].next(guest.check)),
             "[method]answer.usage": lambda guest, answer: guest.table[answer].usage(),
@@ -52,6 +53,10 @@ def _chat(guest: Guest, model: int, messages: str, tools: str, options: tuple[An
 
 def _complete(guest: Guest, model: int, prompt: Case, options: tuple[Any, ...]) -> Own:
     return guest.table.add(_ANSWER, guest.table[model].complete(prompt.value, options))
+
+
+def _score(guest: Guest, model: int, prompt: Case, top: int) -> list[Any]:
+    return list(guest.table[model].score(prompt.value, top, guest.check))
 
 
 def _embed(guest: Guest, model: int, texts: Sequence[Case]) -> list[Any]:

@@ -52,6 +52,10 @@ class LanguageModel(Protocol):
 
     def complete(self, prompt: str | Sequence[int], options: Sequence[Any]) -> Answer: ...
 
+    def score(self, prompt: str | Sequence[int], top: int, check: Check) -> Sequence[Any]:
+        """Records of the contract's `token`; what `check` raises ends the work."""
+        ...
+
 
 class EmbeddingModel(Protocol):
     """Every call raises WherryError; what `check` raises ends the work."""

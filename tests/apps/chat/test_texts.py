@@ -17,6 +17,8 @@ from tests.references.sentences import TEXTS
 
 # Made by tests/references/sentences.py.
 _VECTORS = np.load(ROOT / "tests/fixtures/sentences.npz")
+# Made by tests/references/llm_scores.py.
+_SCORES = json.loads((ROOT / "tests/fixtures/llm_scores.json").read_text())
 FERRY = text(PROMPT)
 
 
@@ -65,6 +67,36 @@ def test_log_probabilities_of_a_text(client: openai.OpenAI) -> None:
     assert [offset for logprobs in streamed for offset in logprobs.text_offset] == told.text_offset
 
 
+@pytest.mark.parametrize("asked", [PROMPT, FERRY], ids=["tokens", "text"])
+def test_how_likely_a_text_is(asked: Any, client: openai.OpenAI) -> None:
+    """As harnesses ask for it: the prompt's own tokens, in float32; the first follows nothing."""
+    (found,) = go_on(client, prompt=asked, echo=True, logprobs=1, max_tokens=0).choices
+    told = found.logprobs
+    assert (found.text, "".join(told.tokens)) == (FERRY, FERRY)
+    assert told.token_logprobs[0] is None and told.top_logprobs[0] is None
+    assert told.token_logprobs[1:] == pytest.approx(_SCORES["ferry"]["own"], abs=1e-2)
+    assert [max(top.values()) for top in told.top_logprobs[1:]] == pytest.approx(_SCORES["ferry"]["best"], abs=1e-2)
+    for token, logprob, best, top in zip(
+        told.tokens[1:], told.token_logprobs[1:], _SCORES["ferry"]["best"], told.top_logprobs[1:], strict=True
+    ):
+        assert (token in top) == (logprob == pytest.approx(best, abs=1e-2))
+        assert token not in top or top[token] == logprob
+
+
+def test_how_likely_texts_and_what_comes_after_them_are(client: openai.OpenAI) -> None:
+    alone = go_on(client, logprobs=2, max_tokens=3).choices[0].logprobs
+    whole = go_on(client, prompt=[PROMPT, [33, 28, 216, 34, 28]], echo=True, logprobs=2, max_tokens=3, n=2).choices
+    told = whole[0].logprobs
+    assert len(told.tokens) == len(PROMPT) + 3 and whole[0].text == FERRY + greedy(3)
+    assert told.text_offset == [sum(map(len, told.tokens[:i])) for i in range(len(told.tokens))]
+    assert told.token_logprobs[len(PROMPT) :] == pytest.approx(alone.token_logprobs, abs=1e-5)
+    assert [choice.logprobs.token_logprobs[0] for choice in whole] == [None] * 4
+    chunks = list(go_on(client, echo=True, logprobs=2, max_tokens=3, stream=True))
+    streamed = [chunk.choices[0].logprobs for chunk in chunks if chunk.choices]
+    assert [offset for each in streamed for offset in each.text_offset] == told.text_offset
+    assert [x for each in streamed for x in each.token_logprobs][1:] == pytest.approx(told.token_logprobs[1:], abs=1e-5)
+
+
 def test_the_best_of_several(client: openai.OpenAI) -> None:
     """By the mean of their log-probabilities, among the same seeds."""
     fields = {"temperature": 1.0, "seed": 5, "max_tokens": 6}
@@ -94,7 +126,6 @@ def test_a_stop_and_a_seed_of_a_text(client: openai.OpenAI) -> None:
         ({"suffix": "the end"}, "suffix"),
         ({"best_of": 1, "n": 2}, "best_of"),
         ({"best_of": 2, "stream": True}, "best_of"),
-        ({"echo": True, "logprobs": 1}, "echo"),
         ({"logprobs": 6}, "logprobs"),
         ({"n": 8, "prompt": ["a"] * 8}, "prompt"),
     ],

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from wherry.engine import answers
-from wherry.engine.conversation import AnswerOptions, Likely, Usage, Vector
+from wherry.engine.conversation import AnswerOptions, Likely, Token, Usage, Vector
 from wherry.engine.embedding import Embedder
 from wherry.engine.language import Language
 from wherry.engine.sentences import embed_texts
@@ -116,6 +116,9 @@ class PreloadedLanguage:
     def complete(self, prompt: str | Sequence[int], options: Sequence[Any]) -> "RecordedAnswer":
         return RecordedAnswer(answers.complete(self.language, prompt, _options(options), self._told))
 
+    def score(self, prompt: str | Sequence[int], top: int, check: Check) -> list[Any]:
+        return [_token(token) for token in answers.score(self.language, prompt, top, check)]
+
     def _told(self, usage: Usage, first: float, seconds: float) -> None:
         self.said(self.name, usage, first, seconds)
 
@@ -160,7 +163,7 @@ class RecordedAnswer:
         piece = self.stream.next(check)
         if piece is None:
             return None
-        tokens = [(*_likely(token), [_likely(each) for each in token.top]) for token in piece.tokens]
+        tokens = [_token(token) for token in piece.tokens]
         return piece.text, tokens, [(call.name, call.arguments) for call in piece.tool_calls], piece.finish
 
     def usage(self) -> Any:
@@ -169,6 +172,10 @@ class RecordedAnswer:
 
     def close(self) -> None:
         self.stream.close()
+
+
+def _token(token: Token) -> tuple[int, str, float, list[tuple[int, str, float]]]:
+    return (*_likely(token), [_likely(each) for each in token.top])
 
 
 def _likely(token: Likely) -> tuple[int, str, float]:
