@@ -2,7 +2,10 @@
 
 import json
 import re
+import threading
+import weakref
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +15,15 @@ import pytest
 from tests.conftest import ROOT, build_guest
 from tests.references.llm_prompts import PROMPTS
 from wherry.engine.catalog import default_cache, find_model
+from wherry.engine.conversation import AnswerOptions
 from wherry.engine.language import Language, load_language
 from wherry.engine.sampling import SamplingOptions
 from wherry.errors import FormatError, InputError, ModelNotFoundError, PromptTooLongError, StoppedError, UnsupportedError
 from wherry.wasm.host import Guest, GuestOptions, Mount
 from wherry.wasm.nn.backend import load_bytes, load_graph
 from wherry.wasm.nn.ggml import GgmlText
-from wherry.wasm.nn.graph import Ending, Tensor
+from wherry.wasm.nn.graph import Ending, SharedGraphs, Tensor
+from wherry.wasm.nn.language import PreloadedLanguages, RecordedAnswer
 from wherry.wasm.nn.preload import parse_preloads
 
 # Made by tests/references/llm_logits.py: float32 on the same weights.
@@ -284,3 +289,41 @@ def inputs(prompt: str, config: str) -> dict[int, Tensor]:
 
 def nothing() -> None:
     pass
+
+
+# -- kept alive
+
+
+def test_a_model_goes_when_nobody_has_asked_so_long_and_comes_back_when_somebody_does() -> None:
+    """An answer in the making keeps it, and is what others share; after it the weights are gone, and are loaded again."""
+    loads: list[weakref.ref[Language]] = []
+
+    def load(name: str) -> GgmlText:
+        loaded = load_language(find_model("smollm2-135m-instruct", default_cache()).weights, device="cpu")
+        loads.append(weakref.ref(loaded))
+        return GgmlText(loaded, print)
+
+    shared = SharedGraphs(load, keep_alive=0.02)
+    languages = PreloadedLanguages(["small"], [], shared.find)
+    wanted = AnswerOptions(temperature=0.0, max_tokens=12)
+    values = [getattr(wanted, each.name) for each in fields(wanted)]
+    values[[each.name for each in fields(wanted)].index("logit_bias")] = []
+
+    def told(answer: RecordedAnswer) -> str:
+        text = ""
+        while (piece := answer.next(nothing)) is not None:
+            text += piece[0]
+        return text
+
+    answer = languages.open("small").complete(PROMPTS["ferry"], values)
+    while shared._kept:
+        threading.Event().wait(0.01)
+    assert shared.loaded() == ["small"] and len(loads) == 1
+    other = languages.open("small").complete(PROMPTS["ferry"], values)
+    first = told(answer)
+    assert told(other) == first and len(loads) == 1
+    del answer, other
+    while shared.loaded() or loads[0]() is not None:
+        threading.Event().wait(0.01)
+    assert told(languages.open("small").complete(PROMPTS["ferry"], values)) == first
+    assert len(loads) == 2
