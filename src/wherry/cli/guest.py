@@ -125,7 +125,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
             if compiled.version_of(RUN) is None:
                 kinds = _kinds(preloads, resolve)
                 return serve(compiled, given_to_it, kinds, shared, say)
-            return _run(lambda: Command(compiled, given_to_it, shared.find, load_passed))
+            return _run(lambda: Command(compiled, given_to_it, shared.find, load_passed, say))
         if given_to_it.allowed:
             raise InputError(
                 f"{program.module}: --allow-net: found a core module, expected a component of WASI 0.2",

@@ -34,7 +34,7 @@ _PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm", "linux/amd64")
     "--allow-net",
     multiple=True,
     metavar="HOST[:PORT]",
-    help="A host that a component of WASI 0.2 may ask, by HTTP. Default: none.",
+    help="A host that a component may reach. One that is not public is given by its address. Default: none.",
 )
 @click.option("--coarse-clock", is_flag=True, help="The guest's clocks tell milliseconds apart, and nothing finer.")
 @click.option("--platform", type=click.Choice(_PLATFORMS), help="Of an image for several. Default: the first of these it has.")

@@ -108,11 +108,6 @@ def _ready(
     if component.version_of(INCOMING_HANDLER) is not None:
         app = HttpApp(component, own, find, say=say)
     else:
-        if options.allowed or options.clock_step > 1:
-            raise InputError(
-                f"{component.path}: --allow-net, --coarse-clock: found an app of `wherry build`, expected one of wasi:http",
-                hint="such an app has no network, and wasmtime's own clocks",
-            )
         speech = PreloadedSpeech(named("speech"), graphs.find, metrics.heard)
         languages = PreloadedLanguages(named("language"), named("sentences"), graphs.find, metrics.said)
         app = WebApp(component, own, speech, find, languages=languages, say=say)

@@ -1,4 +1,4 @@
-"""Hosts that a guest may ask."""
+"""Hosts that a guest may reach."""
 
 import re
 from dataclasses import dataclass

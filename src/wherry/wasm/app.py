@@ -27,7 +27,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class AppData:
     """What the functions find with their guest. `exchange` is the request that is being handled.
 

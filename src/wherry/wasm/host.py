@@ -51,7 +51,7 @@ class Mount:
 class GuestOptions:
     """What a guest is given; nothing else of the host is visible to it.
 
-    allowed        hosts that a component may ask, by HTTP
+    allowed        hosts that a component may reach
     clock_step     nanoseconds that its clocks can tell apart
     memory_bytes   the most linear memory it may have; the host keeps as much again for it, in tensors and models
     timeout        seconds of wall clock, None for no limit

@@ -30,6 +30,12 @@ from wherry.wasm.nn import component as nn
 from wherry.wasm.nn.graph import Graph, Graphs
 from wherry.wasm.nn.preload import GuestPaths
 from wherry.wasm.speech import Speech
+from wherry.wasm.stop import Stop
+from wherry.wasm.wasi import world
+from wherry.wasm.wasi.files import Folder
+from wherry.wasm.wasi.network import Network
+from wherry.wasm.wasi.state import Clock, WasiState
+from wherry.wasm.wasi.streams import LogOutput
 
 _TICK_SECONDS = 0.1
 _GRACE_SECONDS = 1.0  # for an instance that is stopped to end
@@ -44,7 +50,7 @@ class AppOptions:
     """What an app is given, and how much of it.
 
     settings       its variables; it has no others
-    allowed        hosts that it may ask, by HTTP; clock_step: nanoseconds that its clocks can tell apart
+    allowed        hosts that it may reach; clock_step: nanoseconds that its clocks can tell apart
     mounts         folders that it sees besides its own, which each instance has for itself and for as long as it lives
     memory_bytes   of an instance
     timeout        seconds for a request
@@ -170,7 +176,10 @@ class WebApp(Pool):
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         compiled = component if isinstance(component, Compiled) else Compiled(component, cache, say)
-        super().__init__(Program(compiled, interfaces(), wasi=True), options, say)
+        # wasmtime's own WASI is the faster; ours has what can be granted and coarsened.
+        self._own_wasi = bool(options.allowed) or options.clock_step > 1
+        given = {**world.interfaces(), **interfaces()} if self._own_wasi else interfaces()
+        super().__init__(Program(compiled, given, wasi=not self._own_wasi), options, say)
         if compiled.exported(None, app.HANDLE) is None:
             raise FormatError(
                 f"{compiled.path}: found no export {app.HANDLE}, expected a web app of wherry:app@{app.VERSION}",
@@ -199,6 +208,9 @@ class WebApp(Pool):
 
     def begin(self, folder: Path) -> Guest:
         options = self.options
+        if self._own_wasi:
+            open_data = self._open_data(folder)
+            return Guest(self.program, Limits(options.memory_bytes), None, open_data, open_data.check, open_data.wake)
         wasi = wasmtime.WasiConfig()
         wasi.argv = [self.program.path.name]
         wasi.env = list(options.settings.items())
@@ -217,6 +229,23 @@ class WebApp(Pool):
         finally:
             data.exchange = None
 
+    def _open_data(self, folder: Path) -> "OpenAppData":
+        options, stop = self.options, Stop()
+        return OpenAppData(
+            **vars(self._data(folder)),
+            stop=stop,
+            stdout=LogOutput(self._say, options.log_bytes),
+            stderr=LogOutput(self._say, options.log_bytes),
+            network=Network(options.allowed, stop, self._say),
+            clock=Clock(options.clock_step),
+            arguments=[self.program.path.name],
+            environment=options.settings,
+            folders=[
+                *(Folder(mount.host, mount.guest, mount.writable) for mount in options.mounts),
+                Folder(folder, _FOLDER, True),
+            ],
+        )
+
     def _data(self, folder: Path) -> app.AppData:
         paths = GuestPaths(((_FOLDER, folder), *((mount.guest, mount.host) for mount in self.options.mounts)))
         return app.AppData(
@@ -234,6 +263,18 @@ class WebApp(Pool):
 def interfaces() -> dict[str, Interface]:
     """All that a web app can import besides WASI."""
     return {**app.interfaces(), **nn.interfaces()}
+
+
+@dataclass(kw_only=True)
+class OpenAppData(app.AppData, WasiState):
+    """Of an app that was given hosts or coarse clocks: what the functions of our own WASI find too."""
+
+    def check(self) -> None:
+        app.AppData.check(self)
+
+    def wake(self) -> None:
+        app.AppData.wake(self)
+        self.stop.give()
 
 
 @dataclass

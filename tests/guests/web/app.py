@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 import zlib
+from urllib.parse import unquote
 
 from flask import Flask
 from flask import request as flask_request
@@ -343,6 +344,38 @@ def do_mistakes(environ, start_response):
         except WherryError as error:
             found[name] = [type(error).__name__, str(error)]
     return found
+
+
+def do_fetch(environ, start_response):
+    """An address of the network by sockets, or why not."""
+    with socket.create_connection(tuple(json.loads(unquote(environ["QUERY_STRING"]))), 20) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n" + b"x" * 300_000 + b"\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        found = b""
+        while piece := connection.recv(1 << 16):
+            found += piece
+        return {"from": connection.getpeername()[0], "sum": zlib.crc32(found), "size": len(found)}
+
+
+def do_reach(environ, start_response):
+    """What each attempt of a list comes to."""
+    attempts = {
+        "connect": lambda host, port: socket.create_connection((host, port), 20).close(),
+        "look up": lambda host, port: sorted({row[4][0] for row in socket.getaddrinfo(host, port)}),
+        "listen": lambda host, port: socket.create_server((host, port)),
+        "datagram": lambda host, port: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"a", (host, port)),
+    }
+    found = []
+    for deed, host, port in json.loads(environ["wsgi.input"].read()):
+        try:
+            found.append(attempts[deed](host, port))
+        except OSError as error:
+            found.append(f"{type(error).__name__} {error.errno}")
+    return {"found": found}
+
+
+def do_clock(environ, start_response):
+    return {"found": [[time.time_ns(), time.monotonic_ns(), time.perf_counter_ns()] for _ in range(50)]}
 
 
 def do_stream(environ, start_response):

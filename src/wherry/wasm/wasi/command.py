@@ -31,6 +31,7 @@ class Command:
         options: GuestOptions,
         find_graph: Callable[[str], Graph],
         load_graph: LoadGraph | None = None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         entry = compiled.version_of(RUN)
         if entry is None or compiled.exported(entry, "run") is None:
@@ -38,6 +39,7 @@ class Command:
         self._entry = entry
         self._program = Program(compiled, interfaces(), wasi=False)
         self._options = options
+        self._say = say
         self._stop = Stop()
         self._guest: Guest | None = None
         self._reason = ""
@@ -71,7 +73,7 @@ class Command:
             stdin=HostInput(0, self._stop),
             stdout=HostOutput(1, self._stop),
             stderr=HostOutput(2, self._stop),
-            network=Network(options.allowed, self._stop),
+            network=Network(options.allowed, self._stop, self._say),
             clock=Clock(options.clock_step),
             arguments=options.argv,
             environment=options.env,

@@ -13,7 +13,9 @@ from typing import Any
 from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.stop import Stop
 from wherry.wasm.values import Case
+from wherry.wasm.wasi.reach import ProhibitedError, Reach
 from wherry.wasm.wasi.streams import PIECE_BYTES, ClosedError, FailedError, Pollable
+from wherry.wasm.wasi.tcp import Lookup, SocketError
 
 _AT_ONCE = 8  # requests of a guest
 _MAX_BODY_BYTES = 64 << 20
@@ -44,29 +46,39 @@ class Asked:
 class Network:
     """One guest's. `close` ends what is under way."""
 
-    def __init__(self, allowed: Sequence[AllowedHost], stop: Stop) -> None:
-        self._allowed = allowed
+    def __init__(self, allowed: Sequence[AllowedHost], stop: Stop, say: Callable[[str], None] = lambda line: None) -> None:
+        self.reach = Reach(allowed, say)
+        self._looking = 0  # names that are being looked up
         self._stop = stop
         self._running: set[Fetch] = set()
         self._guard = threading.Lock()
 
-    def allows(self, host: str, port: int) -> bool:
-        return any(each.name == host and each.port in (None, port) for each in self._allowed)
-
     def ask(self, asked: Asked) -> "Fetch | Case":
         """Begin, or the code of an error."""
-        if not self.allows(asked.host, asked.port):
+        if not self.reach.allows(asked.host, asked.port):
             return Case("HTTP-request-denied")
         with self._guard:
             if len(self._running) >= _AT_ONCE:
                 return Case("connection-limit-reached")
-            fetch = Fetch(asked, self._stop.wake, self._ended)
+            fetch = Fetch(asked, self.reach, self._stop.wake, self._ended)
             self._running.add(fetch)
         if asked.body is not None:
             asked.body.when_ended(fetch.start)
         else:
             fetch.start()
         return fetch
+
+    def look_up(self, name: str) -> Lookup:
+        """Raises SocketError."""
+        with self._guard:
+            if self._looking >= _AT_ONCE:
+                raise SocketError("temporary-resolver-failure")
+            self._looking += 1
+        return Lookup(self.reach, name, self._stop.wake, self._looked_up)
+
+    def _looked_up(self) -> None:
+        with self._guard:
+            self._looking -= 1
 
     def _ended(self, fetch: "Fetch") -> None:
         with self._guard:
@@ -138,9 +150,10 @@ class RequestBody:
 class Fetch:
     """One request and its answer: the thread's side, and the guest's (`outcome`, then `read`)."""
 
-    def __init__(self, asked: Asked, wake: Callable[[], None], ended: Callable[["Fetch"], None]) -> None:
+    def __init__(self, asked: Asked, reach: Reach, wake: Callable[[], None], ended: Callable[["Fetch"], None]) -> None:
         self.outcome: Case | None = None  # ok: status and headers; err: a code
         self._asked = asked
+        self._reach = reach
         self._wake = wake
         self._when_ended = ended
         self._changed = threading.Condition()
@@ -148,8 +161,8 @@ class Fetch:
         self._failure: Case | None = None
         self._whole = False
         self._closed = False
-        kind = http.client.HTTPSConnection if asked.scheme == "HTTPS" else http.client.HTTPConnection
-        self._connection = kind(asked.host, asked.port, timeout=asked.connect_seconds or _CONNECT_SECONDS)
+        self._connection = http.client.HTTPConnection(asked.host, asked.port)
+        self._connection.default_port = _PORTS[asked.scheme]  # which the Host header does not name
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="fetch", daemon=True).start()
@@ -197,6 +210,8 @@ class Fetch:
                 self._wake()
             self._whole = True
         except (OSError, http.client.HTTPException, ValueError) as error:
+            if not self._closed:
+                self._reach.failed(f"{self._asked.scheme.lower()}://{self._asked.host}:{self._asked.port}", error)
             if self.outcome is None:
                 self._tell(Case("err", _code(error)))
             else:
@@ -211,9 +226,14 @@ class Fetch:
         asked, connection = self._asked, self._connection
         if asked.body is not None and not asked.body.whole:
             raise http.client.HTTPException("found a body that was never finished")
-        connection.connect()
+        sock = self._reach.connect(asked.host, asked.port, asked.connect_seconds or _CONNECT_SECONDS)
+        connection.sock = sock  # before the handshake: `close` ends that too
         if self._closed:
             raise ConnectionAbortedError
+        if asked.scheme == "HTTPS":  # against the system's authorities, or those of SSL_CERT_FILE
+            secure = ssl.create_default_context().wrap_socket(sock, server_hostname=asked.host, do_handshake_on_connect=False)
+            connection.sock = secure
+            secure.do_handshake()
         connection.sock.settimeout(asked.read_seconds)
         connection.putrequest(asked.method, asked.target, skip_accept_encoding=True)
         names = {name.lower() for name, _ in asked.headers}
@@ -235,6 +255,8 @@ class Fetch:
 
 def _code(error: Exception) -> Case:
     match error:
+        case ProhibitedError():
+            return Case("destination-IP-prohibited")
         case socket.gaierror():
             return Case("DNS-error", (None, None))
         case ConnectionRefusedError():

@@ -50,7 +50,7 @@ class HttpApp(Pool):
             stop=stop,
             stdout=LogOutput(self._say, options.log_bytes),
             stderr=LogOutput(self._say, options.log_bytes),
-            network=Network(options.allowed, stop),
+            network=Network(options.allowed, stop, self._say),
             clock=Clock(options.clock_step),
             arguments=[self.program.path.name],
             environment=options.settings,

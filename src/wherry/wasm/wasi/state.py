@@ -27,7 +27,7 @@ class Clock:
         return time.time_ns() // self.step * self.step
 
 
-@dataclass
+@dataclass(kw_only=True)
 class WasiState:
     """One guest's. Its owner calls `close` when the guest has ended.
 
