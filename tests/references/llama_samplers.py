@@ -24,6 +24,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "top-p": {"samplers": ["top_p", "temperature"], "temperature": 0.8, "top_p": 0.8},
     "min-p": {"samplers": ["min_p", "temperature"], "temperature": 1.3, "min_p": 0.05},
     "typical": {"samplers": ["top_k", "typ_p", "temperature"], "temperature": 1.0, "top_k": 1000, "typical_p": 0.5},
+    "typical of all": {"samplers": ["typ_p", "temperature"], "temperature": 1.0, "typical_p": 0.5},
     "repeated": {"samplers": ["penalties", "top_k", "temperature"], "temperature": 1.0, "top_k": 40, "repeat_penalty": 1.3},
     "penalties": {
         "samplers": ["penalties", "top_k", "temperature"], "temperature": 0.9, "top_k": 40, "repeat_penalty": 1.1,

@@ -12,7 +12,7 @@ from wherry.kernels.sample import BIASED, CANDIDATES, Draw, Options, reference
 @dataclass(frozen=True)
 class SamplingOptions(Options):
     """temperature 0 is greedy. top_k 0, top_p 1, min_p 0 and typical_p 1 leave all tokens; where one of them does not, the
-    1,024 likeliest are looked at: typical_p's entropy is theirs, llama.cpp's without a top_k that of all. In llama.cpp's order:
+    1,024 likeliest are looked at, where llama.cpp looks at all. In its order:
     bias, penalties, top-k, typical, top-p, min-p, temperature. The same seed draws the same tokens, alone or among others.
 
     Penalties look at the last `penalty_last` tokens, the prompt's among them: repeat divides or multiplies (Keskar et al., 2019),

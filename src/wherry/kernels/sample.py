@@ -173,8 +173,10 @@ def kept(scores: NDArray[Any], options: Options, draw: Draw) -> tuple[NDArray[np
         order, values = order[: options.top_k], values[: options.top_k]
     odds = np.exp(values)
     if options.typical_p < 1:  # Meister et al., 2022
-        shares = odds / odds.sum()
-        entropy = -(shares * np.log(shares)).sum()
+        # Where nothing was left out yet, what is typical is so of the whole vocabulary.
+        everything = odds if options.top_k else np.exp((scores - top).astype(np.float64))
+        shares, whole = odds / everything.sum(), everything[everything > 0] / everything.sum()
+        entropy = -(whole * np.log(whole)).sum()
         odd = np.abs(np.log(shares) + entropy)
         nearest = np.argsort(odd, kind="stable")
         reached = min(int(np.searchsorted(np.cumsum(shares[nearest]), options.typical_p)), len(nearest) - 1)

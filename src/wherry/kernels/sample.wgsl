@@ -316,13 +316,21 @@ fn gather(lane: u32, grid: u32, top: f32, way: u32, top_k: u32) -> u32 {
     return min(count, CANDIDATES);
 }
 
-// Leaves out what is less typical than the most typical that reach `share` together (Meister et al., 2022).
-fn keep_typical(lane: u32, share: f32) {
-    let all = sum_of_odds(lane);
+// Leaves out what is less typical than the most typical that reach `share` together (Meister et al., 2022): of the tokens that
+// are left where some are `cut`, else of the whole vocabulary, whose scores are the grid's and whose odds come to `whole`.
+fn keep_typical(lane: u32, share: f32, grid: u32, top: f32, whole: f32, cut: bool) {
+    let all = select(whole, sum_of_odds(lane), cut);
     var mine = 0.0;
-    for (var i = lane; i < CANDIDATES; i += WG) {
-        if (odds[i] > 0.0) {
-            mine -= odds[i] / all * log(odds[i] / all);
+    if (cut) {
+        for (var i = lane; i < CANDIDATES; i += WG) {
+            if (odds[i] > 0.0) {
+                mine -= odds[i] / all * log(odds[i] / all);
+            }
+        }
+    } else {
+        for (var i = lane; i < params.vocab; i += WG) {
+            let below = max(scores[grid * params.vocab + i] - top, -80.0);
+            mine -= exp(below) / all * (below - log(all));
         }
     }
     let entropy = total(lane, mine);
@@ -378,7 +386,7 @@ fn choose(lane: u32, state: u32, grid: u32, top: f32, all: f32, share: f32, way:
         return at;
     }
     if ((way & WITH_TYPICAL) != 0u) {
-        keep_typical(lane, number_of(state, TYPICAL));
+        keep_typical(lane, number_of(state, TYPICAL), grid, top, all, top_k > 0u);
     }
     if ((way & WITH_TOP_P) != 0u) {
         let top_p = number_of(state, TOP_P);
