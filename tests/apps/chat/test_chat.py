@@ -145,12 +145,18 @@ def test_json_of_a_schema_two_hundred_times_of_two_hundred(client: openai.OpenAI
     schema = {**AGE, "properties": {"age": {"type": "integer", "minimum": 0, "maximum": 99}}, "required": ["age"]}
     form = {"type": "json_schema", "json_schema": {"name": "age", "schema": schema, "strict": True}}
 
-    short = [{"role": "system", "content": "."}, {"role": "user", "content": "Age?"}]  # the template has a longer one else
+    # 65 tokens: a page that is read once for all two hundred, and one that each reads for itself.
+    told = (
+        "The villagers came to the harbour one by one, each was asked how old they were, and what they said was written down in "
+        "a book that lies in a church on the hill above the harbour, where the ferry to the northern islands leaves."
+    )
+    said = [{"role": "system", "content": told}, {"role": "user", "content": "Age?"}]
 
     def one(seed: int) -> str:
-        found = ask(client, messages=short, response_format=form, temperature=1.0, seed=seed, max_tokens=40).choices[0]
-        assert found.finish_reason == "stop"
-        return str(found.message.content)
+        found = ask(client, messages=said, response_format=form, temperature=1.0, seed=seed, max_tokens=40)
+        assert found.usage.prompt_tokens == 65, found.usage
+        assert found.choices[0].finish_reason == "stop"
+        return str(found.choices[0].message.content)
 
     with ThreadPoolExecutor(16) as pool:
         texts = list(pool.map(one, range(200)))
