@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import wasmtime
 
+from tests.apps.serving import build
 from tests.cli.test_docs import README
 from tests.conftest import ROOT, SAMPLE
 from wherry.engine.catalog import ModelFiles
@@ -380,8 +381,23 @@ def test_demo_prints_the_transcript_and_one_line_and_goes_on_serving() -> None:
         process.stdout.close()
 
 
-def test_demo_names_the_app_that_is_not_there() -> None:
+@pytest.mark.slow
+def test_demo_of_chat_prints_the_answer_and_one_line() -> None:
+    build(
+        "chat", "--model", "smollm2-135m-instruct", "--model", "all-minilm-l6-v2", "--compression", "none"
+    )  # compiles the app, unless the tests of the app have done so
+    result = wherry("demo", "chat", "--device", "cpu")
+    assert result.returncode == 0, result.stderr
+    question, *answer, figures = result.stdout.splitlines()
+    assert question == "> What is a ferry?" and "ferry" in " ".join(answer)
+    told = r"smollm2-135m-instruct on cpu .*: (\d+) tokens in [\d.]+ s, [\d.]+ tokens/s; the image has \d+\.\d MB"
+    found = re.fullmatch(told, figures)
+    assert found and 1 < int(found[1]) <= 64
+
+
+def test_demo_names_the_app_that_is_not_there(tmp_path: Path) -> None:
     assert_refused(wherry("demo", "--app", "/nowhere"), 4, "/nowhere")
+    assert_refused(wherry("demo", "chat", cwd=tmp_path), 4, "apps/chat")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wherry.engine.sampling import SamplingOptions
 
 Message = dict[str, str]
+_RATED = 4  # tokens: of fewer, which may come at once, a rate says nothing
 
 
 @click.command()
@@ -84,7 +85,7 @@ def chat(
     if prompt is not None:
         _answer(language, language.prompt([*before, {"role": "user", "content": prompt}]), options, max_tokens, say)
         return 0
-    say(f"{language.name} on {language.device}")
+    say(f"{model} on {language.device}; Ctrl-D ends" if sys.stdin.isatty() else f"{model} on {language.device}")
     messages = list(before)
     for text in _messages():
         messages.append({"role": "user", "content": text})
@@ -117,7 +118,7 @@ def _answer(language: "Language", prompt: list[int], options: "SamplingOptions",
     click.echo()
     if first:
         spent = time.monotonic() - first
-        rate = f", then {(count - 1) / spent:.1f} tokens/s" if count > 1 and spent > 0 else ""
+        rate = f", then {(count - 1) / spent:.1f} tokens/s" if count >= _RATED else ""
         say(f"[{len(prompt)} tokens read in {first - start:.2f} s{rate}]")
     return text
 

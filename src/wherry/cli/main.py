@@ -67,6 +67,7 @@ def cli() -> None:
     \b
     Examples:
       wherry demo --serve                         a sandboxed web app writes down a recording, then yours
+      wherry demo chat --serve                    another answers questions, and has a page to talk from
       wherry transcribe talk.mp3                  the text of a recording, on stdout
       wherry transcribe --output-dir out *.mp3    txt, srt, vtt, tsv and json of many
       wherry chat smollm2-135m-instruct           a conversation with a language model
