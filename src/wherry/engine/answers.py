@@ -79,18 +79,22 @@ def score(language: Language, prompt: str | Sequence[int], top: int = 0, check: 
         raise InputError(f"top: found {top}, expected 0 to {_MOST_TOP}")
     if len(tokens) > language.context:
         raise PromptTooLongError(f"prompt: found {len(tokens)} tokens, expected at most the context of {language.context}")
-    pieces = language.vocabulary.pieces
     stream = language.score(tokens, top)
-    found = [Token(tokens[0], pieces[tokens[0]], 0.0)]
+    found = [_token(language, Made(tokens[0], 0.0))]
     try:
         while not stream.ended:
             check()
             for made in stream.take(_WAIT_SECONDS):
-                likeliest = tuple(Likely(token, pieces[token], logprob) for token, logprob in made.top)
-                found.append(Token(made.token, pieces[made.token], made.logprob, likeliest))
+                found.append(_token(language, made))
     finally:
         stream.cancelled = True
     return tuple(found)
+
+
+def _token(language: Language, made: Made) -> Token:
+    pieces = language.vocabulary.pieces
+    top = tuple(Likely(token, pieces[token], logprob) for token, logprob in made.top)
+    return Token(made.token, pieces[made.token], made.logprob, top)
 
 
 def _prompt_tokens(language: Language, prompt: str | Sequence[int]) -> list[int]:
@@ -133,7 +137,7 @@ def _begin(
     )
     stops = Stops(options.stop)
     stream = language.submit(prompt, sampling, most, grammar, shift=options.shift, top=top or 0)
-    return AnswerStream(language, stream, sampling.seed, len(prompt), stops, reader, top is not None, told)
+    return AnswerStream(language, stream, sampling.seed, len(prompt), stops, reader, top is not None, place == "prompt", told)
 
 
 def _grammar(options: AnswerOptions) -> Grammar | None:
@@ -158,6 +162,7 @@ class AnswerStream:
     stops: Stops
     reader: CallReader | None  # of tools, if there are any
     tells: bool  # whether tokens are told
+    tells_end: bool  # the one that ends a text too, as OpenAI's completions have it and conversations have not
     told: Told
     made: int = 0  # tokens taken
     finish: str = ""
@@ -231,6 +236,8 @@ class AnswerStream:
         """One token more -> the text that can be told by now."""
         vocabulary = self.language.vocabulary
         if made.token in vocabulary.ends:
+            if self.tells and self.tells_end:
+                self._tokens.append((self._length, _token(self.language, made)))
             return ""
         self.made += 1
         name = vocabulary.names[made.token]
@@ -239,8 +246,7 @@ class AnswerStream:
         else:
             text = self._pieces.add(made.token)
         if self.tells:
-            top = tuple(Likely(token, vocabulary.pieces[token], logprob) for token, logprob in made.top)
-            self._tokens.append((self._length, Token(made.token, vocabulary.pieces[made.token], made.logprob, top)))
+            self._tokens.append((self._length, _token(self.language, made)))
         self._length += len(text)
         return self.stops.add(text)
 

@@ -97,6 +97,15 @@ def test_how_likely_texts_and_what_comes_after_them_are(client: openai.OpenAI) -
     assert [x for each in streamed for x in each.token_logprobs][1:] == pytest.approx(told.token_logprobs[1:], abs=1e-5)
 
 
+def test_the_token_that_ends_a_text_is_told_with_the_others(client: openai.OpenAI) -> None:
+    """Harnesses count on one after the prompt's own, whichever it is."""
+    (found,) = go_on(client, echo=True, logprobs=1, max_tokens=1, logit_bias={"2": 100}).choices
+    assert (found.text, found.finish_reason) == (FERRY, "stop")
+    assert len(found.logprobs.token_logprobs) == len(PROMPT) + 1
+    assert found.logprobs.tokens[-1] == "" and found.logprobs.token_logprobs[-1] < -1
+    assert found.logprobs.token_logprobs[1:-1] == pytest.approx(_SCORES["ferry"]["own"], abs=1e-2)
+
+
 def test_the_best_of_several(client: openai.OpenAI) -> None:
     """By the mean of their log-probabilities, among the same seeds."""
     fields = {"temperature": 1.0, "seed": 5, "max_tokens": 6}
