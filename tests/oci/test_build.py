@@ -505,6 +505,9 @@ publish = ["8080:8080", "127.0.0.1:9001:9001"]
 device = "cpu"
 memory = "1g"
 timeout = 60
+requests = 16
+coarse-clock = true
+allow-net = ["api.example.org:443", "[2001:db8::1]:80"]
 """
 
 
@@ -520,6 +523,7 @@ WORKDIR /work/here
 ENV LOG=info
 EXPOSE 9000/udp
 LABEL org.opencontainers.image.licenses=MIT wherry.device=cpu wherry.memory=1g wherry.timeout=60
+LABEL wherry.requests=16 wherry.coarse-clock=true wherry.allow-net="api.example.org:443 [2001:db8::1]:80"
 LABEL wherry.publish="8080:8080 127.0.0.1:9001:9001"
 LABEL wherry.preload="default:Burn:AUTO:/model/weights.mpk:/model/config.cfg:/model/tokenizer.json:en b:ggml:CPU:/model/b c.gguf"
 ENTRYPOINT ["/app.wasm"]
@@ -539,6 +543,12 @@ CMD ["--verbose"]
         (('memory = "1g"', "memory = 1"), "memory: found 1"),
         (("timeout = 60", "timeout = -1"), "timeout"),
         (("timeout = 60", "timeout = nan"), "timeout"),
+        (("requests = 16", "requests = 0"), "requests"),
+        (("requests = 16", "requests = 1000"), "requests"),
+        (("requests = 16", 'requests = "many"'), "requests"),
+        (("coarse-clock = true", 'coarse-clock = "yes"'), "coarse-clock"),
+        (("api.example.org:443", "*"), "allow-net"),
+        (("api.example.org:443", "http://api"), "allow-net"),
         (('"/app.wasm" = "app.wasm"', '"app.wasm" = "app.wasm"'), "begins with /"),
         (('"model/*"', '"modle/*"'), 'no file "modle/*"'),
         (('"model/*"', "5"), "/model/: found 5"),

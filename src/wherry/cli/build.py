@@ -54,8 +54,8 @@ def build(
     says that the digest is this build's own. What --standalone brings along is this machine's.
 
     A Dockerfile may have FROM scratch, COPY, ENV, LABEL, EXPOSE, WORKDIR, ENTRYPOINT, CMD and ARG, and .dockerignore is
-    honoured. The labels wherry.preload, wherry.publish, wherry.device, wherry.memory and wherry.timeout say how the image wants
-    to be run. Prints the digest.
+    honoured. The labels wherry.preload, wherry.publish, wherry.device, wherry.memory, wherry.timeout, wherry.requests,
+    wherry.coarse-clock and wherry.allow-net say how the image wants to be run. Prints the digest.
 
     FILE.wasm alone becomes a Wasm artifact, which is the module and nothing else.
 

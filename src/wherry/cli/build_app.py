@@ -4,6 +4,7 @@ import glob
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from wherry.appbuild.componentize import AppSource, build_component
@@ -13,6 +14,7 @@ from wherry.engine.convert import convert_whisper
 from wherry.errors import InputError
 from wherry.oci.context import Context, Ignore
 from wherry.oci.layer import Entry
+from wherry.oci.project import AppProject, read_app_project
 from wherry.oci.recipe import Recipe, Step
 from wherry.oci.settings import RunSettings
 from wherry.wasm.scratch import scratch_folder
@@ -35,14 +37,28 @@ _MAX_BYTES = 64 << 20  # of an app's own files
 
 def is_app(folder: Path, file: Path | None) -> bool:
     """A folder with an app.py, and no other word of how its image is made."""
-    return (
-        file is None and (folder / "app.py").is_file() and not any((folder / n).exists() for n in ("Dockerfile", "wherry.toml"))
-    )
+    if file is not None or not (folder / "app.py").is_file() or (folder / "Dockerfile").exists():
+        return False
+    return not (folder / "wherry.toml").is_file() or _project(folder) is not None
+
+
+def _project(folder: Path) -> AppProject | None:
+    """What wherry.toml says; None where it is of an image by its files. Raises InputError."""
+    file = folder / "wherry.toml"
+    if not file.is_file():
+        return AppProject("", {}, {}, RunSettings())
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: found bytes that are no UTF-8 text") from error
+    return read_app_project(text, str(file))
 
 
 @contextmanager
 def app_recipe(folder: Path, models: Sequence[str], cache: Path, *, anew: bool, say: Callable[[str], None]) -> Iterator[Recipe]:
     """What is made lies where the recipe says for as long as the block lasts."""
+    project = _project(folder)
+    assert project is not None, "is_app says so"
     listed = list(_files(folder))
     component = build_component(AppSource(folder), listed, cache, anew=anew, say=say)
     steps: list[Step] = []
@@ -56,8 +72,15 @@ def app_recipe(folder: Path, models: Sequence[str], cache: Path, *, anew: bool, 
         if data:
             steps.append(Step("the app's files", _with_folders(data)))
         steps.append(Step("the app", (Entry(_COMPONENT, component),)))
-        settings = RunSettings(tuple(preloads), (_PORT,))
-        yield Recipe(str(folder), tuple(steps), (str(_COMPONENT),), labels=settings.labels, name=_image_name(folder))
+        settings = replace(project.settings, preload=tuple(preloads), publish=project.settings.publish or (_PORT,))
+        yield Recipe(
+            str(folder),
+            tuple(steps),
+            (str(_COMPONENT),),
+            env=dict(project.env),
+            labels={**project.labels, **settings.labels},
+            name=project.name or _image_name(folder),
+        )
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 ANY_GPU = "docker.com/gpu=webgpu"
 _GRACE_SECONDS = 2.0  # from a signal or the deadline until the guest is left behind
 _COARSE = 1_000_000  # nanoseconds
+# Variables of the server before an app, which no app reads.
+OF_THE_SERVER = ("WHERRY_API_KEYS", "WHERRY_ALLOW_ORIGINS", "WHERRY_REQUESTS")
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -77,6 +79,10 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
     ) as program:
         variables = program.variables | given
         settings = RunSettings.of_image(program.labels, variables)
+        variables |= of_server(settings.requests, given, os.environ)
+        if settings.allow_net and not options.allow_net:
+            hosts = " ".join(f"--allow-net {host}" for host in settings.allow_net)
+            say(f"the image asks for hosts that it is not given: {hosts} would")
         preloads = _fetched(parse_preloads(of_user or settings.preload), bool(of_user), options.pull, say)
         mounts = own if any(mount.guest == "/" for mount in own) else [*program.mounts, *own]
         root = [("/", program.models)] if program.models is not None else []
@@ -109,7 +115,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
             mounts=mounts,
             network=NetworkPolicy(dict(_port(text) for text in ports) if ports else None, outgoing=options.network == "host"),
             allowed=[AllowedHost.parse(text) for text in options.allow_net],
-            clock_step=_COARSE if options.coarse_clock else 1,
+            clock_step=_COARSE if options.coarse_clock or settings.coarse_clock else 1,
             memory_bytes=_size(size) if size else 1 << 32,
             timeout=options.timeout or settings.timeout,
         )
@@ -220,6 +226,14 @@ def _leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def of_server(requests: int | None, given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """What the server before an app is told over what its image says: whoever runs it says who may ask, for a key of the image's
+    own is one that its author knows. requests: the image's word, from wherever it is.
+    """
+    found = {} if requests is None else {"WHERRY_REQUESTS": str(requests)}
+    return found | {name: where[name] for where in (environ, given) for name in OF_THE_SERVER if name in where}
 
 
 def _variable(text: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wherry.cli.ending import ended
+from wherry.cli.guest import OF_THE_SERVER
 from wherry.errors import InputError
 from wherry.wasm.host import GuestOptions
 from wherry.wasm.scratch import scratch_folder
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _ADDRESS = ("0.0.0.0", 8080)
 _MEMORY = 512 << 20
 _CONVERSATIONS = 32  # requests at once where there is a language model, which computes as many texts together
-_OF_THE_SERVER = {"WHERRY_API_KEYS", "WHERRY_ALLOW_ORIGINS", "WHERRY_REQUESTS"}  # no app is to read them
 
 
 def serve(
@@ -82,7 +82,7 @@ def _ready(
     address, port = _address(options)
     mounts = [Mount(mount.host, mount.guest, mount.writable and mount.guest != "/") for mount in options.mounts]
     own = AppOptions(
-        settings={name: value for name, value in options.env.items() if name not in _OF_THE_SERVER},
+        settings={name: value for name, value in options.env.items() if name not in OF_THE_SERVER},
         mounts=mounts,
         memory_bytes=min(options.memory_bytes, _MEMORY) if options.memory_bytes == 1 << 32 else options.memory_bytes,
         timeout=options.timeout or AppOptions.timeout,

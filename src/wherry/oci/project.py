@@ -17,10 +17,17 @@ publish = ["8080:8080"]
 device = "auto"
 memory = "1g"
 timeout = 60
+requests = 8                          # answered at once
+coarse-clock = true
+allow-net = ["api.example.org:443"]   # what it would like: whoever runs it gives it, or not
+
+A folder with an app.py has one without `entrypoint`, `cmd`, `workdir`, `expose`, `files` and `run.preload`, which are known.
 """
 
 import re
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from posixpath import normpath
 from typing import Any
@@ -32,7 +39,9 @@ from wherry.oci.recipe import Recipe, Step
 from wherry.oci.settings import RunSettings
 
 _KEYS = ("name", "entrypoint", "cmd", "workdir", "expose", "files", "env", "labels", "run")
-_RUN_KEYS = ("preload", "publish", "device", "memory", "timeout")
+_RUN_KEYS = ("preload", "publish", "device", "memory", "timeout", "requests", "coarse-clock", "allow-net")
+_APP_KEYS = ("name", "env", "labels", "run")
+_OF_FILES = ("entrypoint", "cmd", "workdir", "expose", "files")
 _PORT = re.compile(r"([0-9]{1,5})(/(?:tcp|udp|sctp))?")
 _MAX_ITEMS = 1000
 
@@ -45,6 +54,42 @@ def read_project(text: str, place: str, context: Context) -> Recipe:
         if isinstance(error, InputError) and type(error) is not InputError:  # a value of another type is the user's mistake
             raise InputError(error.message, hint=error.hint) from error
         raise
+
+
+@dataclass(frozen=True)
+class AppProject:
+    """What `wherry.toml` says of a web app, whose files `wherry build` knows."""
+
+    name: str
+    env: Mapping[str, str]
+    labels: Mapping[str, str]
+    settings: RunSettings
+
+
+def read_app_project(text: str, place: str) -> AppProject | None:
+    """None where it lists an image's own files. Raises InputError naming the key."""
+    fields = Fields(place, _parse(text, place))
+    if any(name in fields.values for name in _OF_FILES):
+        return None
+    _only(fields, _APP_KEYS)
+    try:
+        run = fields.optional("run")
+        if "preload" in run.values:
+            raise InputError(f"{run.place}: found preload, expected none", hint="an app's models are given by --model")
+        settings, labels = _settings(run), fields.text_map("labels")
+        _checked_labels(labels, place)
+        if doubled := settings.labels.keys() & labels.keys():
+            raise InputError(f"{place}: found {min(doubled)} both in labels and in run, expected it once")
+        return AppProject(fields.text("name", ""), fields.text_map("env"), labels, settings)
+    except InputError as error:
+        raise InputError(error.message, hint=error.hint) from error
+
+
+def _checked_labels(labels: Mapping[str, str], place: str) -> None:
+    try:
+        RunSettings.of_labels(labels)
+    except InputError as error:
+        raise InputError(f"{place}: {error.message}", hint=error.hint) from error
 
 
 def _parse(text: str, place: str) -> dict[str, Any]:
@@ -97,10 +142,14 @@ def _settings(run: Fields) -> RunSettings:
     _only(run, _RUN_KEYS)
     said: dict[str, str] = {}
     for name, value in run.values.items():
-        if name in ("preload", "publish"):
+        if name in ("preload", "publish", "allow-net"):
             said[name] = " ".join(run.texts(name, _MAX_ITEMS))
         elif name == "timeout" and isinstance(value, int | float) and not isinstance(value, bool):
             said[name] = f"{value:g}"
+        elif name == "requests" and isinstance(value, int) and not isinstance(value, bool):
+            said[name] = str(value)
+        elif name == "coarse-clock" and isinstance(value, bool):
+            said[name] = str(value).lower()
         else:
             said[name] = run.text(name)
     try:
