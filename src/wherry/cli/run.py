@@ -74,8 +74,8 @@ def run(
 
     Of an image, the guest has the root as /, to write to in this run alone, and the image says what to run and how: its
     entrypoint, command and variables, and its labels wherry.preload, wherry.publish, wherry.device, wherry.memory,
-    wherry.timeout, wherry.requests and wherry.coarse-clock. The hosts of wherry.allow-net it only asks for. Options given here win,
-    then variables of the environment. What is a file is run as a file.
+    wherry.timeout, wherry.requests and wherry.coarse-clock. The hosts of wherry.allow-net it only asks for. Options
+    given here win, then variables of the environment. What is a file is run as a file.
 
     A file is a core module (wasm32-wasip1) or a component: a web app of `wherry build` or of wasi:http is served, on port
     8080 unless told otherwise, a command (wasi:cli) is run.
