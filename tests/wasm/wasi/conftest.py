@@ -49,6 +49,10 @@ def contracts(folder: Path, version: str) -> None:
 
 @pytest.fixture(scope="session")
 def js_component(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_js(tmp_path_factory.mktemp("js"))
+
+
+def build_js(stage: Path) -> Path:
     """tests/guests/js, compiled once for all test processes, to machine code too."""
     modules = compiler()
     source = GUESTS / "js"
@@ -57,7 +61,6 @@ def js_component(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (CACHE / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.is_file():
-            stage = tmp_path_factory.mktemp("js")
             contracts(stage / "wit", _WIT)
             shutil.copy(source / "app.wit", stage / "wit")
             for name in ("app.js", "build.mjs"):
