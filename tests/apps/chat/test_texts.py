@@ -19,7 +19,7 @@ from tests.references.sentences import TEXTS
 _VECTORS = np.load(ROOT / "tests/fixtures/sentences.npz")
 # Made by tests/references/llm_scores.py.
 _SCORES = json.loads((ROOT / "tests/fixtures/llm_scores.json").read_text())
-FERRY = text(PROMPT)
+FERRY = "A ferry is a light boat that carries people and goods across a river."  # PROMPT
 
 
 def go_on(client: openai.OpenAI, **fields: Any) -> Any:
@@ -30,6 +30,7 @@ def go_on(client: openai.OpenAI, **fields: Any) -> Any:
 
 
 def test_a_text_goes_on_as_float32_does(client: openai.OpenAI) -> None:
+    assert text(PROMPT) == FERRY
     expected = greedy(16)
     found = go_on(client)
     assert (found.choices[0].text, found.choices[0].finish_reason) == (expected, "length")
