@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,6 +13,7 @@ from wherry.errors import InputError, StoppedError
 
 if TYPE_CHECKING:
     from wherry.wasm.http.exchange import Request
+    from wherry.wasm.http.upload import Upload
 
 
 @click.command()
@@ -82,7 +84,10 @@ def dev(
         asked = exchange.request
         with _body(asked) as body:
             request = wsgi.Request(asked.method, asked.target, asked.headers, body, asked.size, asked.scheme, asked.client)
-            wsgi.handle(web, request, exchange, threads=True)
+            try:
+                wsgi.handle(web, request, exchange, threads=True)
+            except _ClientsFaultError as fault:
+                raise fault.reason from None
 
     def served(done: Served) -> None:
         say(f"{done.request.method} {done.request.target} {done.status} {done.seconds:.3f} s")
@@ -99,8 +104,25 @@ def _body(asked: "Request") -> BinaryIO:
     from wherry.guest.upload import coming
 
     if asked.upload is not None:
-        return coming(asked.upload.read)
+        return coming(partial(_read, asked.upload))
     return asked.body.open("rb") if asked.body else io.BytesIO()
+
+
+class _ClientsFaultError(BaseException):
+    """What ends a guest in the sandbox, past all that an app catches."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def _read(upload: "Upload", size: int) -> bytes:
+    from wherry.wasm.http.refusal import RefusedError
+
+    try:
+        return upload.read(size)
+    except (RefusedError, StoppedError) as error:
+        raise _ClientsFaultError(error) from error
 
 
 def _settings(texts: tuple[str, ...]) -> dict[str, str]:
