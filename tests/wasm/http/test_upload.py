@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.wasm.http.test_server import SECONDS, ask, serving, until
+from wherry.errors import GuestError
+from wherry.wasm.app import checked_addresses
 from wherry.wasm.http.exchange import Exchange
 from wherry.wasm.http.upload import most_at
 
@@ -191,3 +193,12 @@ def test_slow_bodies_leave_half_the_places(tmp_path: Path) -> None:
 )
 def test_addresses(path: str, expected: int | None) -> None:
     assert most_at([("/a", 1), ("/b/*", 2), ("/b/c", 3)], path) == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[("files", 1)], [("/a*b", 1)], [("/a", 0)], [("/a", 1 << 60)], [("/" + "a" * 2000, 1)], [("/a b", 1)], [("/a", 1)] * 101],
+)
+def test_a_component_says_no_nonsense_of_its_addresses(said: list[tuple[str, int]]) -> None:
+    with pytest.raises(GuestError, match="streams: found"):
+        checked_addresses(said)
