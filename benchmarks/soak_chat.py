@@ -1,10 +1,10 @@
 """Conversations over HTTP, 32 at once, for as long as is asked: `python benchmarks/soak_chat.py [--seconds 1800] [--device gpu]`.
 
 An image of apps/chat with SmolLM2 under `wherry run`; or, of a machine that cannot build one, `--app chat.wasm --model
-FILE.gguf|FILE.xz` (a .xz is a model stripped by `llm_files.py`). Answers whole and in pieces, greedy and drawn, two at once, of a JSON
-schema; clients that leave in the middle; prompts that are too long and requests that are wrong. Each text is compared with what the same
-request gave when it was alone. It fails where one differs, where a status is another than was due or 503, where memory (the server's,
-the GPU's) grows by more than 5 % after the first minute, and where requests or instances are left at the end.
+FILE.gguf|FILE.xz` (a .xz is a model stripped by `llm_files.py`). Answers whole and in pieces, greedy and drawn, two at once, of a
+JSON schema; clients that leave in the middle; prompts that are too long and requests that are wrong. Each text is compared with what
+the same request gave when it was alone. It fails where one differs, where a status is another than was due or 503, where memory (the
+server's, the GPU's) grows by more than 5 % after the first minute, and where requests or instances are left at the end.
 """
 
 import argparse
@@ -59,7 +59,11 @@ def jobs() -> list[Job]:
     for i in range(24):
         asked = [{"role": "system", "content": "You are a kind ferryman."}] if i % 3 else []
         asked.append({"role": "user", "content": _QUESTIONS[i % 4] + " Please." * (i % 7)})
-        drawn = [{"temperature": 0}, {"temperature": 1.0, "seed": i}, {"temperature": 0.8, "top_p": 0.9, "seed": i}][i % 3]
+        drawn: dict[str, Any] = [
+            {"temperature": 0},
+            {"temperature": 1.0, "seed": i},
+            {"temperature": 0.8, "top_p": 0.9, "seed": i},
+        ][i % 3]
         body = {"max_tokens": (8, 24, 64)[i % 3], **drawn}
         if i % 8 == 5:
             found.append(Job("text", _TEXT, {"prompt": f"Once upon a time, {i} boats", **body}))
