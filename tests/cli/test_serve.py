@@ -9,9 +9,10 @@ import pytest
 
 from tests.conftest import SAMPLE
 from tests.wasm.web import CACHE, SECONDS
+from wherry.cli.guest import RunOptions, run_guest
 from wherry.cli.serve import serving_app
 from wherry.engine.catalog import default_cache, find_model
-from wherry.errors import InputError
+from wherry.errors import InputError, NotFoundError
 from wherry.wasm.component import Compiled
 from wherry.wasm.host import GuestOptions
 from wherry.wasm.nn.backend import load_graph
@@ -29,6 +30,11 @@ def ask(url: str, method: str, target: str, body: bytes | None = None) -> Any:
     data = response.read()
     assert response.status == 200, data
     return data.decode()
+
+
+def test_an_app_whose_folder_is_missing_does_not_start(web_component: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"^/no/such: found no such folder, expected one to mount at /data$"):
+        run_guest(str(web_component), [], RunOptions(publish=["127.0.0.1:0:8080"], volume=["/no/such:/data"]))
 
 
 def test_an_app_has_models_of_every_kind(web_component: Path) -> None:

@@ -64,6 +64,8 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
 
     given = dict(_variable(text) for text in options.env)
     own = [_mount(text) for text in options.volume]
+    for mount in own:
+        mount.check()  # for apps too, whose instances would each fail; and before an image is fetched
     of_user = options.nn_preload or split_preloads(given.get(PRELOAD_VARIABLE) or os.environ.get(PRELOAD_VARIABLE) or "")
 
     def say(line: str) -> None:

@@ -46,6 +46,10 @@ class Mount:
     guest: str
     writable: bool = True
 
+    def check(self) -> None:
+        if not self.host.is_dir():
+            raise NotFoundError(f"{self.host}: found no such folder, expected one to mount at {self.guest}")
+
 
 @dataclass(frozen=True)
 class GuestOptions:
@@ -170,8 +174,7 @@ class Guest:
             wasi.inherit_stdout()
             wasi.inherit_stderr()
         for mount in options.mounts:
-            if not mount.host.is_dir():
-                raise NotFoundError(f"{mount.host}: found no such folder, expected one to mount at {mount.guest}")
+            mount.check()
             wasi.preopen_dir(str(mount.host), mount.guest, mount.writable)
         store.set_wasi(wasi)
         return store
