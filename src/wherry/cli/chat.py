@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from wherry.engine.sampling import SamplingOptions
 
 Message = dict[str, str]
+_HELP = """/new   forget the conversation
+/exit  end, as Ctrl-D does
+/help  this
+\\      at a line's end: the message goes on in the next
+Ctrl-C stops an answer, or drops what is typed"""
 _RATED = 4  # tokens: of fewer, which may come at once, a rate says nothing
 
 
@@ -56,8 +61,8 @@ def chat(
     publishes models (safetensors).
 
     With PROMPT, one answer goes to stdout. Without, a conversation: one line is one message; a line that ends in a backslash goes
-    on in the next; Ctrl-C stops an answer, Ctrl-D ends. Where stdin is no terminal, each of its lines is a message. How
-    fast it was is told on stderr.
+    on in the next; Ctrl-C stops an answer, Ctrl-D ends; /help tells what else there is. Where stdin is no terminal, each of its
+    lines is a message. How fast it was is told on stderr.
 
     \b
     Examples:
@@ -85,9 +90,22 @@ def chat(
     if prompt is not None:
         _answer(language, language.prompt([*before, {"role": "user", "content": prompt}]), options, max_tokens, say)
         return 0
-    say(f"{model} on {language.device}; Ctrl-D ends" if sys.stdin.isatty() else f"{model} on {language.device}")
+    typed = sys.stdin.isatty()
+    say(f"{model} on {language.device}; /help, Ctrl-D ends" if typed else f"{model} on {language.device}")
     messages = list(before)
     for text in _messages():
+        if typed and text.startswith("/") and "\n" not in text:
+            if text in ("/exit", "/quit", "/bye"):
+                break
+            if text == "/new":
+                messages = list(before)
+                say("the conversation begins anew")
+            else:
+                say(
+                    _HELP if text == "/help" else f"{text}: found no such command. A space before it makes it a message.\n{_HELP}"
+                )
+            continue
+        text = text.strip()
         messages.append({"role": "user", "content": text})
         try:
             answer = _answer(language, language.prompt(messages), options, max_tokens, say)
@@ -148,9 +166,9 @@ def _messages() -> Iterator[str]:
         if line.endswith("\\"):
             lines.append(line[:-1])
             continue
-        text = "\n".join([*lines, line]).strip()
+        text = "\n".join([*lines, line]).rstrip()
         lines = []
-        if text:
+        if text.strip():
             yield text
-    if text := "\n".join(lines).strip():
+    if (text := "\n".join(lines)).strip():
         yield text

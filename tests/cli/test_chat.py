@@ -1,0 +1,125 @@
+"""`wherry chat` as a user has it: one answer, lines from a pipe, and a terminal."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.cli.test_commands import WHERRY, assert_refused, wherry
+from wherry.engine.catalog import default_cache, find_model
+
+MODEL = "smollm2-135m-instruct"
+RATE = r"\[\d+ tokens read in [\d.]+ s, then [\d.]+ tokens/s\]"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model() -> None:
+    find_model(MODEL, default_cache())  # fetched before anything waits for it
+
+
+class Terminal:
+    def __init__(self, descriptor: int, process: subprocess.Popen[bytes]) -> None:
+        self._descriptor, self._process, self._seen = descriptor, process, ""
+
+    def until(self, pattern: str, seconds: float = 60.0) -> str:
+        """What came up to and with `pattern`."""
+        end = time.monotonic() + seconds
+        while not (found := re.search(pattern, self._seen)):
+            ready, _, _ = select.select([self._descriptor], [], [], max(end - time.monotonic(), 0))
+            assert ready, f"found {self._seen!r}, expected {pattern}"
+            try:
+                self._seen += os.read(self._descriptor, 4096).decode(errors="replace")
+            except OSError as error:  # the program has ended
+                raise AssertionError(f"found {self._seen!r}, expected {pattern}") from error
+        text, self._seen = self._seen[: found.end()], self._seen[found.end() :]
+        return text
+
+    def type(self, text: str) -> None:
+        os.write(self._descriptor, text.encode())
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    def ended(self) -> int:
+        return self._process.wait(60)
+
+
+@contextmanager
+def terminal(*arguments: str) -> Iterator[Terminal]:
+    ours, theirs = pty.openpty()
+    command = [WHERRY, "chat", MODEL, "--device", "cpu", *arguments]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "dumb"})
+    os.close(theirs)
+    try:
+        yield Terminal(ours, process)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def test_one_answer() -> None:
+    result = wherry("chat", MODEL, "--device", "cpu", "--raw", "The capital of France is", "--max-tokens", "8")
+    assert result.returncode == 0 and "Paris" in result.stdout
+    assert re.search(RATE, result.stderr)
+    short = wherry("chat", MODEL, "--device", "cpu", "--raw", "The capital of France is", "--max-tokens", "1")
+    assert short.returncode == 0 and "tokens read" in short.stderr and "tokens/s" not in short.stderr, (
+        "of one token there is no rate"
+    )
+
+
+def test_a_model_that_is_not_there() -> None:
+    assert_refused(wherry("chat", "/no/such.gguf", "Hello"), 4, "/no/such.gguf")
+
+
+def test_each_line_of_a_pipe_is_a_message() -> None:
+    result = subprocess.run(
+        [WHERRY, "chat", MODEL, "--device", "cpu", "--max-tokens", "6"],
+        input="My name is \\\nBob.\n\n/help\n", capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.startswith(f"{MODEL} on cpu")
+    read = [int(count) for count in re.findall(r"\[(\d+) tokens read", result.stderr)]
+    assert len(read) == 2 and read[1] > read[0] + 6, "the second message is told what was said before"
+
+
+def test_a_terminal() -> None:
+    with terminal("--max-tokens", "3000") as screen:
+        screen.until(rf"{MODEL} on cpu.*/help, Ctrl-D ends")
+        screen.until("> ")
+        screen.type("/help\n")
+        assert "/new" in screen.until("(?s)Ctrl-C stops an answer.*\n> ")
+        screen.type("/nonsense\n")
+        screen.until("/nonsense: found no such command")
+        screen.until("\n> ")
+        screen.type("Count from one to a hundred, \\\n")
+        screen.until(r"\.\.\. ")
+        screen.type("in digits.\n")
+        screen.until(r"in digits\.\s+")
+        screen.until(r"\d{2}")
+        screen.interrupt()
+        left = screen.until(RATE)
+        assert len(left) < 2000, "3,000 tokens were asked for"
+        first = re.search(r"\[(\d+) tokens read", left)
+        screen.until("> ")
+        screen.type("/new\n")
+        screen.until("begins anew")
+        screen.until("> ")
+        screen.type("Count from one to a hundred, \\\n")
+        screen.until(r"\.\.\. ")
+        screen.type("in digits.\n")
+        screen.until(r"in digits\.\s+")
+        screen.until(r"\d{2}")
+        screen.interrupt()
+        again = re.search(r"\[(\d+) tokens read", screen.until(RATE))
+        assert first and again and first[1] == again[1], "nothing of the conversation is left"
+        screen.until("> ")
+        screen.type("/exit\n")
+        assert screen.ended() == 0
