@@ -79,6 +79,12 @@ def test_a_model_that_is_not_there() -> None:
     assert_refused(wherry("chat", "/no/such.gguf", "Hello"), 4, "/no/such.gguf")
 
 
+def test_a_cache_that_cannot_be() -> None:
+    result = wherry("chat", MODEL, "Hello", XDG_CACHE_HOME="/proc/nope")
+    assert_refused(result, 1, "/proc/nope")
+    assert "hint: models, images and compiled guests are kept in /proc/nope/wherry; XDG_CACHE_HOME names" in result.stderr
+
+
 def test_each_line_of_a_pipe_is_a_message() -> None:
     result = subprocess.run(
         [WHERRY, "chat", MODEL, "--device", "cpu", "--max-tokens", "6"],

@@ -5,7 +5,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
+from wherry.engine.cache import default_cache
 from wherry.errors import InputError, WherryError
 
 
@@ -43,11 +45,19 @@ def ended(work: Callable[[], object]) -> int:
     except SignalledError as signalled:
         return signalled.exit_code
     except OSError as error:  # a full disk, a folder that may not be written: the system's words say it best
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = "`wherry prune` removes what no image needs; XDG_CACHE_HOME moves the cache" if full else ""
-        report(InputError(f"{error.filename or 'system'}: {error.strerror or error}", hint=hint))
+        report(InputError(f"{error.filename or 'system'}: {error.strerror or error}", hint=_hint(error)))
         return 1
     return code if isinstance(code, int) else 0
+
+
+def _hint(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "`wherry prune` removes what no image needs; XDG_CACHE_HOME moves the cache"
+    if isinstance(error.filename, str):
+        cache, place = default_cache(), Path(error.filename)
+        if place == cache or place in cache.parents or cache in place.parents:
+            return f"models, images and compiled guests are kept in {cache}; XDG_CACHE_HOME names another place"
+    return ""
 
 
 def report(error: WherryError) -> None:
