@@ -28,7 +28,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from soak_clients import KEY, KINDS, WAIT_SECONDS, Answer, Site, WrongError
 
 ROOT = Path(__file__).parents[1]
-IMAGE = "wherry-soak/speech"
+WHERRY = (sys.executable, "-m", "wherry")
 WARM_SECONDS = 60.0
 FLAT = 0.05
 
@@ -54,16 +54,13 @@ class Tally:
 
 
 @contextmanager
-def served(folder: Path) -> Generator[tuple[Site, int]]:
-    """An image of apps/speech, built and run -> the site and the server's process."""
-    wherry = [sys.executable, "-m", "wherry"]
-    build = [*wherry, "build", "--quiet", str(ROOT / "apps/speech"), "--model", "whisper-tiny.en", "-t", IMAGE]
-    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+def served(folder: Path, *arguments: str, **environment: str) -> Generator[tuple[Site, int]]:
+    """`wherry run` with these arguments, its log beside `folder` -> the site and the server's process."""
     log = folder.parent / "log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            [*wherry, "run", "--device", "cpu", "-p", "127.0.0.1:0:8080", IMAGE],
-            env={**os.environ, "WHERRY_API_KEYS": KEY, "TMPDIR": str(folder)},
+            [*WHERRY, "run", "-p", "127.0.0.1:0:8080", *arguments],
+            env={**os.environ, "WHERRY_API_KEYS": KEY, **environment},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -80,6 +77,14 @@ def served(folder: Path) -> Generator[tuple[Site, int]]:
         process.wait(60)
     if "Traceback" in (text := log.read_text()):
         raise SystemExit(text[text.index("Traceback") :][:4000])
+
+
+def built(app: str, model: str) -> str:
+    """An image of apps/NAME with its model -> its name."""
+    image = f"wherry-soak/{app}"
+    build = [*WHERRY, "build", "--quiet", str(ROOT / "apps" / app), "--model", model, "-t", image]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    return image
 
 
 def warm(site: Site) -> None:
@@ -214,7 +219,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name) / "tmp"
         folder.mkdir()
-        with served(folder) as (site, pid):
+        image = built("speech", "whisper-tiny.en")
+        with served(folder, "--device", "cpu", image, TMPDIR=str(folder)) as (site, pid):
             problems = soak(site, pid, folder, asked.seconds, asked.clients)
     for problem in problems:
         print(problem, file=sys.stderr)

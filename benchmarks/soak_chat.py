@@ -11,12 +11,8 @@ are left at the end.
 import argparse
 import http.client
 import json
-import os
 import random
-import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -27,10 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from soak import ROOT, WARM_SECONDS, metrics, resident_bytes, settled
+from soak import FLAT, WARM_SECONDS, built, metrics, resident_bytes, served, settled
 from soak_clients import KEY, Site
 
-IMAGE, FLAT, WAIT_SECONDS = "wherry-soak/chat", 0.05, 300.0
+WAIT_SECONDS = 300.0
 _CHAT, _TEXT = "/v1/chat/completions", "/v1/completions"
 _SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"enum": ["x", "y"]}}, "required": ["a", "b"],
            "additionalProperties": False}  # fmt: skip
@@ -166,43 +162,17 @@ def client(site: Site, known: list[Job], alone: list[list[str]], until: float, s
             tally.done[kind] += 1
 
 
-@contextmanager
-def served(folder: Path, wanted: argparse.Namespace) -> Generator[tuple[Site, int]]:
-    """-> the site and the server's process."""
-    wherry = [sys.executable, "-m", "wherry"]
-    if wanted.app is None:
-        build = [*wherry, "build", "--quiet", str(ROOT / "apps/chat"), "--model", "smollm2-135m-instruct", "-t", IMAGE]
-        subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
-        what = [IMAGE]
-    else:
-        file: Path = wanted.model
-        if file.suffix == ".xz":
-            from llm_files import fill
+def what_runs(folder: Path, app: Path | None, model: Path | None) -> list[str]:
+    """Arguments of `wherry run`."""
+    if app is None or model is None:
+        return [built("chat", "smollm2-135m-instruct")]
+    if model.suffix == ".xz":
+        from llm_files import fill
 
-            file = folder / f"{file.stem}.gguf"
-            fill(wanted.model, file)
-        what = ["--dir", f"{file.parent}:/model:ro", "--nn-preload", f"smollm2:GGML:AUTO:/model/{file.name}", str(wanted.app)]
-    log = folder / "log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [*wherry, "run", "--device", wanted.device, "-p", "127.0.0.1:0:8080", *what],
-            env={**os.environ, "WHERRY_API_KEYS": KEY},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-        )
-    try:
-        while not (said := re.search(r"http://[^\s/]+", log.read_text())):
-            if process.poll() is not None:
-                raise SystemExit(log.read_text())
-            time.sleep(0.1)
-        yield Site.parse(said[0]), process.pid
-    finally:
-        process.terminate()
-        process.wait(60)
-        print(log.read_text().partition('{"time"')[0])
-    if "Traceback" in (text := log.read_text()):
-        raise SystemExit(text[text.index("Traceback") :][:4000])
+        filled = folder / f"{model.stem}.gguf"
+        fill(model, filled)
+        model = filled
+    return ["--dir", f"{model.parent}:/model:ro", "--nn-preload", f"smollm2:GGML:AUTO:/model/{model.name}", str(app)]
 
 
 def soak(site: Site, pid: int, seconds: float, streams: int) -> list[str]:
@@ -257,8 +227,14 @@ def main() -> None:
     parser.add_argument("--app", type=Path)
     parser.add_argument("--model", type=Path)
     wanted = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="soak-") as name, served(Path(name), wanted) as (site, pid):
-        problems = soak(site, pid, wanted.seconds, wanted.streams)
+    if (wanted.app is None) != (wanted.model is None):
+        parser.error("--app and --model belong together")
+    with tempfile.TemporaryDirectory(prefix="soak-") as name:
+        folder = Path(name) / "model"
+        folder.mkdir()
+        arguments = what_runs(folder, wanted.app, wanted.model)
+        with served(folder, "--device", wanted.device, *arguments) as (site, pid):
+            problems = soak(site, pid, wanted.seconds, wanted.streams)
     for problem in problems:
         print(problem)
     print(json.dumps({"seconds": wanted.seconds, "streams": wanted.streams, "problems": len(problems)}))

@@ -96,6 +96,17 @@ def test_each_line_of_a_pipe_is_a_message() -> None:
     assert len(read) == 2 and read[1] > read[0] + 6, "the second message is told what was said before"
 
 
+def interrupted_answer(screen: Terminal) -> str:
+    """What came after a message of two lines and Ctrl-C amid its answer, to the figures."""
+    screen.type("Count from one to a hundred, \\\n")
+    screen.until(r"\.\.\. ")
+    screen.type("in digits.\n")
+    screen.until(r"in digits\.\s+")
+    screen.until(r"\d{2}")
+    screen.interrupt()
+    return screen.until(RATE)
+
+
 def test_a_terminal() -> None:
     with terminal("--max-tokens", "3000") as screen:
         screen.until(rf"{MODEL} on cpu.*/help, Ctrl-D ends")
@@ -105,26 +116,14 @@ def test_a_terminal() -> None:
         screen.type("/nonsense\n")
         screen.until("/nonsense: found no such command")
         screen.until("\n> ")
-        screen.type("Count from one to a hundred, \\\n")
-        screen.until(r"\.\.\. ")
-        screen.type("in digits.\n")
-        screen.until(r"in digits\.\s+")
-        screen.until(r"\d{2}")
-        screen.interrupt()
-        left = screen.until(RATE)
+        left = interrupted_answer(screen)
         assert len(left) < 2000, "3,000 tokens were asked for"
         first = re.search(r"\[(\d+) tokens read", left)
         screen.until("> ")
         screen.type("/new\n")
         screen.until("begins anew")
         screen.until("> ")
-        screen.type("Count from one to a hundred, \\\n")
-        screen.until(r"\.\.\. ")
-        screen.type("in digits.\n")
-        screen.until(r"in digits\.\s+")
-        screen.until(r"\d{2}")
-        screen.interrupt()
-        again = re.search(r"\[(\d+) tokens read", screen.until(RATE))
+        again = re.search(r"\[(\d+) tokens read", interrupted_answer(screen))
         assert first and again and first[1] == again[1], "nothing of the conversation is left"
         screen.until("> ")
         screen.type("/exit\n")
