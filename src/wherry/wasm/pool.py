@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import wasmtime
 
@@ -100,6 +101,20 @@ class Pool:
     def streams(self, path: str) -> int | None:
         """The most bytes of a body at a path that is read as it comes, None where it is to be whole."""
         return None
+
+    def own_wasi(self, *more: Folder) -> dict[str, Any]:
+        """What an instance's functions of our own WASI find: fields of WasiState. more: folders besides the options' own."""
+        options, stop = self.options, Stop()
+        return {
+            "stop": stop,
+            "stdout": LogOutput(self._say, options.log_bytes),
+            "stderr": LogOutput(self._say, options.log_bytes),
+            "network": Network(options.allowed, stop, self._say),
+            "clock": Clock(options.clock_step),
+            "arguments": [self.program.path.name],
+            "environment": options.settings,
+            "folders": [*(Folder(mount.host, mount.guest, mount.writable) for mount in options.mounts), *more],
+        }
 
     def __call__(self, exchange: Exchange) -> None:
         instance = self._take()
@@ -230,21 +245,7 @@ class WebApp(Pool):
             data.exchange = None
 
     def _open_data(self, folder: Path) -> "OpenAppData":
-        options, stop = self.options, Stop()
-        return OpenAppData(
-            **vars(self._data(folder)),
-            stop=stop,
-            stdout=LogOutput(self._say, options.log_bytes),
-            stderr=LogOutput(self._say, options.log_bytes),
-            network=Network(options.allowed, stop, self._say),
-            clock=Clock(options.clock_step),
-            arguments=[self.program.path.name],
-            environment=options.settings,
-            folders=[
-                *(Folder(mount.host, mount.guest, mount.writable) for mount in options.mounts),
-                Folder(folder, _FOLDER, True),
-            ],
-        )
+        return OpenAppData(**vars(self._data(folder)), **self.own_wasi(Folder(folder, _FOLDER, True)))
 
     def _data(self, folder: Path) -> app.AppData:
         paths = GuestPaths(((_FOLDER, folder), *((mount.guest, mount.host) for mount in self.options.mounts)))

@@ -11,14 +11,10 @@ from wherry.wasm.component import Compiled, Guest, Limits, Program
 from wherry.wasm.http.exchange import Exchange
 from wherry.wasm.nn.graph import Graph, Graphs
 from wherry.wasm.pool import AppOptions, Pool
-from wherry.wasm.stop import Stop
 from wherry.wasm.wasi.cli import ExitError
-from wherry.wasm.wasi.files import Folder
 from wherry.wasm.wasi.handling import Handling
 from wherry.wasm.wasi.http import add_request
-from wherry.wasm.wasi.network import Network
-from wherry.wasm.wasi.state import Clock, WasiState
-from wherry.wasm.wasi.streams import LogOutput
+from wherry.wasm.wasi.state import WasiState
 from wherry.wasm.wasi.world import INCOMING_HANDLER, interfaces
 
 
@@ -43,20 +39,9 @@ class HttpApp(Pool):
         self._find_graph = find_graph
 
     def begin(self, folder: Path) -> Guest:
-        options = self.options
-        stop = Stop()
-        state = WasiState(
-            graphs=Graphs(self._find_graph, None, options.memory_bytes),
-            stop=stop,
-            stdout=LogOutput(self._say, options.log_bytes),
-            stderr=LogOutput(self._say, options.log_bytes),
-            network=Network(options.allowed, stop, self._say),
-            clock=Clock(options.clock_step),
-            arguments=[self.program.path.name],
-            environment=options.settings,
-            folders=[Folder(mount.host, mount.guest, mount.writable) for mount in options.mounts],
-        )
-        return Guest(self.program, Limits(options.memory_bytes), None, state, state.check, stop.give)
+        most = self.options.memory_bytes
+        state = WasiState(graphs=Graphs(self._find_graph, None, most), **self.own_wasi())
+        return Guest(self.program, Limits(most), None, state, state.check, state.stop.give)
 
     def run(self, guest: Guest, exchange: Exchange, folder: Path) -> None:
         state: WasiState = guest.data
