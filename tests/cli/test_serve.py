@@ -15,10 +15,10 @@ from wherry.engine.catalog import default_cache, find_model
 from wherry.errors import InputError, NotFoundError
 from wherry.wasm.component import Compiled
 from wherry.wasm.host import GuestOptions
+from wherry.wasm.network_policy import NetworkPolicy
 from wherry.wasm.nn.backend import load_graph
 from wherry.wasm.nn.graph import Graph, SharedGraphs
 from wherry.wasm.nn.preload import kind_of, parse_preloads
-from wherry.wasm.sockets import NetworkPolicy
 
 ANY_PORT = NetworkPolicy({8080: ("127.0.0.1", 0)})
 

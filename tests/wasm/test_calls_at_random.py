@@ -10,8 +10,8 @@ from tests.wasm.graphs import find_echo
 from tests.wasm.wat import CALLS, LOG, OURS, call, command, make
 from wherry.errors import GuestError
 from wherry.wasm.host import Guest, Mount
+from wherry.wasm.network_policy import NetworkPolicy
 from wherry.wasm.nn.graph import Graph
-from wherry.wasm.sockets import NetworkPolicy
 
 # What lies in the guest's memory: a name, a tensor of four numbers and a builder, so that some calls go deep.
 _NAME, _TENSOR, _DIMS, _DATA, _BUILDER, _ANY = 512, 600, 640, 656, 700, 1024

@@ -21,9 +21,9 @@ from wherry.engine.session import Whisper
 from wherry.engine.transcript import TranscribeOptions
 from wherry.errors import GuestError, StoppedError
 from wherry.wasm.host import Guest, GuestOptions, Mount
+from wherry.wasm.network_policy import EVERYTHING, NetworkPolicy
 from wherry.wasm.nn.backend import BurnSpeech
 from wherry.wasm.nn.graph import SharedGraphs
-from wherry.wasm.sockets import NetworkPolicy
 
 
 @pytest.fixture
@@ -88,12 +88,13 @@ def test_a_trap_ends_the_guest_alone(hostile_guest: Path, folder: Path, what: st
 @pytest.mark.parametrize("what", ["loop", "sleep", "accept forever"])
 def test_the_deadline_ends_what_never_ends(hostile_guest: Path, folder: Path, what: str) -> None:
     with pytest.raises(GuestError, match="limit"):
-        run_hostile(hostile_guest, what, folder, timeout=0.5)
+        run_hostile(hostile_guest, what, folder, timeout=0.5, network=EVERYTHING)
 
 
 @pytest.mark.parametrize("what", ["loop", "sleep", "accept forever"])
 def test_stop_ends_a_guest_from_another_thread(hostile_guest: Path, folder: Path, what: str) -> None:
-    guest = Guest(hostile_guest, GuestOptions(argv=["hostile", what], mounts=[Mount(folder, "/")]), find_echo)
+    options = GuestOptions(argv=["hostile", what], mounts=[Mount(folder, "/")], network=EVERYTHING)
+    guest = Guest(hostile_guest, options, find_echo)
     timer = threading.Timer(0.3, guest.stop)
     timer.start()
     with pytest.raises(StoppedError):

@@ -11,9 +11,13 @@ import pytest
 
 from tests.wasm.wat import call, command, make
 from wherry.wasm import stop
+from wherry.wasm.allowed import AllowedHost
+from wherry.wasm.host import Mount
 from wherry.wasm.memory import GuestMemory
-from wherry.wasm.sockets import NetworkPolicy, Sockets
+from wherry.wasm.network_policy import EVERYTHING, NetworkAccess, NetworkPolicy
+from wherry.wasm.sockets import Sockets
 from wherry.wasm.stop import Stop
+from wherry.wasm.wasi.reach import Reach
 
 ACCES, AFNOSUPPORT, AGAIN, BADF, CONNREFUSED, FAULT, INVAL, NOTCONN = 2, 5, 6, 8, 14, 21, 28, 53
 IPV4, IPV6, DATAGRAM, STREAM, NONBLOCK = 1, 2, 1, 2, 4
@@ -23,10 +27,13 @@ OUT, OUT2, ADDRESS, ADDRESS_BYTES, IOVEC, BUFFER, SUBSCRIPTIONS, EVENTS = 0, 8, 
 class Machine:
     """Sockets with a memory of one page, as a guest has them."""
 
-    def __init__(self, policy: NetworkPolicy) -> None:
+    def __init__(self, policy: NetworkPolicy, *allowed: str) -> None:
+        self.lines: list[str] = []  # of the log
         self.page = ctypes.create_string_buffer(1 << 16)
         self.stop = Stop()
-        self.sockets = Sockets(policy, self.stop)
+        self.sockets = Sockets(
+            NetworkAccess(policy, Reach([AllowedHost.parse(each) for each in allowed]), self.lines.append), self.stop
+        )
         self.memory = GuestMemory(lambda: (ctypes.addressof(self.page), len(self.page)))
 
     def __call__(self, name: str, *arguments: int) -> int:
@@ -77,7 +84,7 @@ def after(user: int, clock: int, nanoseconds: int, flags: int = 0) -> bytes:
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    made = Machine(NetworkPolicy())
+    made = Machine(EVERYTHING)
     yield made
     made.sockets.close_all()
     made.stop.close()
@@ -304,6 +311,129 @@ def test_only_what_is_published_can_be_served() -> None:
     assert lookup(machine, b"localhost", b"80")[0] == ACCES
     machine.sockets.close_all()
     machine.stop.close()
+
+
+@pytest.fixture
+def confined() -> Iterator[Machine]:
+    """What a guest has when nobody says a word of a network."""
+    made = Machine(NetworkPolicy())
+    yield made
+    made.sockets.close_all()
+    made.stop.close()
+
+
+@pytest.mark.parametrize("kind", [STREAM, DATAGRAM], ids=["tcp", "udp"])
+def test_nothing_is_reached_without_a_grant(confined: Machine, server: socket.socket, kind: int) -> None:
+    port = server.getsockname()[1]
+    for family, host in ((IPV4, "127.0.0.1"), (IPV6, "::1"), (IPV6, "::ffff:127.0.0.1")):
+        fd = confined.open(family, kind)
+        assert confined("sock_connect", fd, confined.address(host), port) == ACCES
+        assert confined("sock_send_to", fd, *confined.iovec(b"x"), confined.address(host), port, 0, OUT) == ACCES
+    server.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        server.accept()
+    assert lookup(confined, b"localhost", b"80")[0] == ACCES
+    assert lookup(confined, b"127.0.0.1", b"80") == (0, 1)  # a number is no look-up
+
+
+@pytest.mark.parametrize("kind", [STREAM, DATAGRAM], ids=["tcp", "udp"])
+def test_nothing_listens_without_a_grant(confined: Machine, kind: int) -> None:
+    for family, host in ((IPV4, "0.0.0.0"), (IPV4, "127.0.0.1"), (IPV6, "::")):
+        for port in (0, 8080):
+            assert confined("sock_bind", confined.open(family, kind), confined.address(host), port) == ACCES
+    fd = confined.open(IPV4, kind)
+    assert confined("sock_listen", fd, 1) == ACCES  # the kernel would choose a port on all addresses
+    assert confined.sockets.table[fd].host.getsockname() == ("0.0.0.0", 0)
+
+
+def test_a_refusal_names_the_option_that_allows_it_once(confined: Machine) -> None:
+    for _ in range(3):
+        confined("sock_connect", confined.open(), confined.address("10.1.2.3"), 5432)
+        confined("sock_connect", confined.open(IPV6), confined.address("2001:db8::1"), 80)
+        confined("sock_bind", confined.open(), confined.address("0.0.0.0"), 8080)
+        lookup(confined, b"db.example.org", b"")
+    assert confined.lines == [
+        "network: a connection to 10.1.2.3:5432 is not allowed; --allow-net 10.1.2.3:5432 allows it",
+        "network: a connection to [2001:db8::1]:80 is not allowed; --allow-net [2001:db8::1]:80 allows it",
+        "network: listening on port 8080 is not allowed; -p 8080:8080 allows it",
+        "network: a look-up of 'db.example.org' is not allowed; --allow-net db.example.org allows it",
+    ]
+    for port in range(1, 100):
+        confined("sock_connect", confined.open(), confined.address("10.1.2.3"), port)
+    assert len(confined.lines) == 8  # a guest does not fill the log
+
+
+def test_a_published_port_is_one_of_tcp_alone() -> None:
+    machine = Machine(NetworkPolicy({80: ("127.0.0.1", 0)}))
+    assert machine("sock_bind", machine.open(IPV4, DATAGRAM), machine.address("0.0.0.0"), 80) == ACCES
+    assert machine("sock_listen", machine.open(), 1) == ACCES
+    machine.ok("sock_bind", fd := machine.open(IPV6), machine.address("::"), 80)
+    machine.ok("sock_listen", fd, 1)
+    machine.sockets.close_all()
+    machine.stop.close()
+
+
+def test_a_host_that_was_given_is_reached_and_no_other(server: socket.socket) -> None:
+    port = server.getsockname()[1]
+    machine = Machine(NetworkPolicy(), f"127.0.0.1:{port}", "localhost")
+    connected(machine, server)[1].close()
+    mapped = machine.open(IPV6)
+    assert machine("sock_connect", mapped, machine.address("::ffff:127.0.0.1"), port) in (0, 40)  # 40: no IPv6 here
+    assert machine("sock_connect", machine.open(), machine.address("127.0.0.1"), closed_port()) == ACCES
+    assert machine("sock_connect", machine.open(), machine.address("127.0.0.2"), port) == ACCES
+    assert machine("sock_connect", machine.open(), machine.address("0.0.0.0"), port) == ACCES  # which Linux takes for 127.0.0.1
+    assert lookup(machine, b"localhost", str(port).encode())[0] == 0  # its address was given at this port
+    assert lookup(machine, b"localhost", b"80")[0] == ACCES
+    assert lookup(machine, b"example.org", b"80")[0] == ACCES
+    assert machine("sock_listen", machine.open(), 1) == ACCES
+    machine.sockets.close_all()
+    machine.stop.close()
+
+
+def test_datagrams_go_to_and_come_from_hosts_that_were_given_alone() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as peer, socket.socket(type=socket.SOCK_DGRAM) as stranger:
+        peer.bind(("127.0.0.1", 0))
+        stranger.bind(("127.0.0.1", 0))
+        machine = Machine(NetworkPolicy(), f"127.0.0.1:{peer.getsockname()[1]}")
+        fd = machine.open(IPV4, DATAGRAM)
+        machine.ok("sock_bind", fd, machine.address("0.0.0.0"), 0)  # as clients do
+        address, port = machine.address("127.0.0.1"), peer.getsockname()[1]
+        machine.ok("sock_send_to", fd, *machine.iovec(b"ask"), address, port, 0, OUT)
+        assert machine("sock_send_to", fd, *machine.iovec(b"ask"), address, stranger.getsockname()[1], 0, OUT) == ACCES
+        data, own = peer.recvfrom(10)
+        assert data == b"ask"
+        for sender, words in ((stranger, b"forged"), (peer, b"answer"), (stranger, b"forged"), (peer, b"more")):
+            sender.sendto(words, own)
+        assert machine.ok("sock_recv_from", fd, *machine.iovec(size=20), address, 1, OUT, OUT2) == 6  # looked at
+        assert machine.ok("sock_recv_from", fd, *machine.iovec(size=20), address, 0, OUT, OUT2) == 6
+        assert machine.read(6) == b"answer"
+        assert machine.ok("sock_recv", fd, *machine.iovec(size=20), 0, OUT, OUT2) == 4
+        machine.sockets.close_all()
+        machine.stop.close()
+
+
+NOTSOCK, SOCKET_CALLS = 57, [
+    ("sock_bind", 32, 80), ("sock_listen", 1), ("sock_accept", 300), ("sock_connect", 32, 80), ("sock_recv", 32, 1, 0, 300, 304),
+    ("sock_recv_from", 32, 1, 64, 0, 300, 304), ("sock_send", 32, 1, 0, 300), ("sock_send_to", 32, 1, 64, 80, 0, 300),
+    ("sock_shutdown", 1), ("sock_getsockopt", 0, 1, 300, 304), ("sock_setsockopt", 0, 0, 300, 4),
+    ("sock_getlocaladdr", 64, 300, 304), ("sock_getpeeraddr", 64, 300, 304),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [each[0] for each in SOCKET_CALLS])
+def test_what_is_open_but_no_socket_is_told_from_what_is_not_open(tmp_path: Path, name: str) -> None:
+    """Preview1's `notsock` and `badf`: of a stream, a folder, a closed stream and a number that never was."""
+    rest = next(each[1:] for each in SOCKET_CALLS if each[0] == name)
+    marks = '(data (i32.const 0) "untouched by the host....")'
+    checks = [f"(if (i32.ne {call(name, fd, *rest)} (i32.const {errno})) (then (call $exit (i32.const {10 + i}))))"
+              for i, (fd, errno) in enumerate([(1, NOTSOCK), (3, NOTSOCK), (77, BADF), (-1, BADF), (2000, BADF)])]  # fmt: skip
+    closed = (
+        f"(drop {call('fd_close', 1)}) (if (i32.ne {call(name, 1, *rest)} (i32.const {BADF})) (then (call $exit (i32.const 20))))"
+    )
+    kept = "(if (i64.ne (i64.load (i32.const 0)) (i64.const 0x656863756f746e75)) (then (call $exit (i32.const 21))))"
+    wasm = command(f"{' '.join(checks)} {closed} {kept} (call $exit (i32.const 7))", name, "fd_close", extra=marks)
+    mounts = [Mount(tmp_path, "/")]
+    assert make(tmp_path, wasm, mounts=mounts, stdout_file=tmp_path / "out", inherit_stdio=False).run() == 7
 
 
 def lookup(machine: Machine, node: bytes, service: bytes) -> tuple[int, int]:

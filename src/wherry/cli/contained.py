@@ -69,6 +69,7 @@ def _options(name: str, environment: dict[str, str], volumes: list[str]) -> "Run
         volume=volumes,
         env=[f"{name}={value}" for name, value in environment.items()],
         entrypoint=name,
+        network="engine",
         pull="never",  # a container brings its models along
     )
 

@@ -43,7 +43,7 @@ class RunOptions:
     timeout: float | None = None
     keep_alive: float | None = None
     entrypoint: str | None = None
-    network: str = "host"
+    network: str | None = None  # none, host, or engine: what the container has, whose engine decided
     allow_net: Sequence[str] = ()
     coarse_clock: bool = False
     platform: str | None = None
@@ -58,9 +58,9 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
     from wherry.engine.cache import default_cache
     from wherry.oci.settings import PRELOAD_VARIABLE, RunSettings, split_preloads
     from wherry.wasm.module import is_component
+    from wherry.wasm.network_policy import NetworkPolicy
     from wherry.wasm.nn.graph import Graph, SharedGraphs
     from wherry.wasm.nn.preload import GuestPaths, parse_preloads
-    from wherry.wasm.sockets import NetworkPolicy
 
     given = dict(_variable(text) for text in options.env)
     own = [_mount(text) for text in options.volume]
@@ -109,13 +109,14 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
                 resolve(path)  # a missing model is told before the guest starts
         ports = options.publish or settings.publish
         size = options.memory or settings.memory
-        if options.allow_net and options.network == "none":
-            raise InputError("--allow-net: found --network none beside it, expected one of them")
+        everything = options.network in ("host", "engine")
+        if options.allow_net and options.network:
+            raise InputError(f"--allow-net: found --network {options.network} beside it, expected one of them")
         given_to_it = GuestOptions(
             argv=program.argv,
             env=variables,
             mounts=mounts,
-            network=NetworkPolicy(dict(_port(text) for text in ports) if ports else None, outgoing=options.network == "host"),
+            network=NetworkPolicy(dict(_port(text) for text in ports) if ports else None, everything, everything),
             allowed=[AllowedHost.parse(text) for text in options.allow_net],
             clock_step=_COARSE if options.coarse_clock or settings.coarse_clock else 1,
             memory_bytes=_size(size) if size else 1 << 32,
@@ -124,6 +125,11 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
         shared = SharedGraphs(load, options.keep_alive)
         cache = default_cache()
         if is_component(program.module):
+            if options.network == "host":
+                raise InputError(
+                    f"{program.module}: --network host: found a component, expected a core module",
+                    hint="--allow-net HOST names what a component may reach, -p the port that it serves",
+                )
             from wherry.cli.serve import serve
             from wherry.wasm.component import Compiled
             from wherry.wasm.wasi.command import Command
@@ -134,11 +140,6 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
                 kinds = _kinds(preloads, resolve)
                 return serve(compiled, given_to_it, kinds, shared, say)
             return _run(lambda: Command(compiled, given_to_it, shared.find, load_passed, say))
-        if given_to_it.allowed:
-            raise InputError(
-                f"{program.module}: --allow-net: found a core module, expected a component of WASI 0.2",
-                hint="--network is for core modules",
-            )
         return _run(lambda: Guest(program.module, given_to_it, shared.find, load_graph=load_passed, cache=cache, say=say))
 
 

@@ -11,7 +11,7 @@ _PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm", "linux/amd64")
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.argument("target", metavar="IMAGE|FILE.wasm")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option("-p", "--publish", multiple=True, metavar="[IP:]HOST:GUEST", help="Let the guest serve this port. Default: any.")
+@click.option("-p", "--publish", multiple=True, metavar="[IP:]HOST:GUEST", help="Let the guest serve this TCP port.")
 @click.option(
     "-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable of the guest; NAME alone copies the host's."
 )
@@ -29,12 +29,16 @@ _PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm", "linux/amd64")
     help="Let a model go when nobody has asked for it so long; it is loaded again when it is asked for. Default: never.",
 )
 @click.option("--entrypoint", metavar="PATH", help="Another module of the image; of a file, the name that the guest sees.")
-@click.option("--network", type=click.Choice(["host", "none"]), default="host", show_default=True, help="none: no sockets out.")
+@click.option(
+    "--network",
+    type=click.Choice(["none", "host"]),
+    help="host: a core module has all of this machine's network. Default: what -p and --allow-net give, and nothing else.",
+)
 @click.option(
     "--allow-net",
     multiple=True,
     metavar="HOST[:PORT]",
-    help="A host that a component may reach. One that is not public is given by its address. Default: none.",
+    help="A host that the guest may reach. One that is not public is given by its address. Default: none.",
 )
 @click.option("--coarse-clock", is_flag=True, help="The guest's clocks tell milliseconds apart, and nothing finer.")
 @click.option("--platform", type=click.Choice(_PLATFORMS), help="Of an image for several. Default: the first of these it has.")
@@ -57,7 +61,7 @@ def run(
     timeout: float | None,
     keep_alive: float | None,
     entrypoint: str | None,
-    network: str,
+    network: str | None,
     allow_net: tuple[str, ...],
     coarse_clock: bool,
     platform: str | None,

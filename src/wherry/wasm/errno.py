@@ -3,7 +3,7 @@
 import errno
 
 SUCCESS, ACCES, AGAIN, BADF, FAULT, INTR, INVAL, IO, MFILE, NOSYS = 0, 2, 6, 8, 21, 27, 28, 29, 33, 52
-NOTDIR, NOTSUP, TIMEDOUT = 54, 58, 73
+NOTDIR, NOTSOCK, NOTSUP, TIMEDOUT = 54, 57, 58, 73
 AFNOSUPPORT = 5
 AIAGAIN, AIMEMORY, AINONAME = 78, 82, 84  # WasmEdge's additions, for getaddrinfo
 
@@ -21,7 +21,7 @@ def of_host(error: OSError) -> int:
     """What failed on the host -> errno. A call that was woken to stop is one to try again: the guest ends before that."""
     if isinstance(error, BlockingIOError | InterruptedError):
         return AGAIN
-    return of_number(error.errno or 0)
+    return of_number(error.errno) if error.errno else IO
 
 
 def of_number(number: int) -> int:

@@ -22,10 +22,12 @@ from wherry.wasm.descriptors import Descriptors
 from wherry.wasm.errno import FAULT, INVAL, IO, NOSYS, SUCCESS
 from wherry.wasm.memory import PAGE_BYTES, GuestFault, GuestMemory
 from wherry.wasm.module import load_module, new_engine, reason_of
+from wherry.wasm.network_policy import NetworkAccess, NetworkPolicy
 from wherry.wasm.nn import core
 from wherry.wasm.nn.graph import Graph, Graphs, LoadGraph
-from wherry.wasm.sockets import NetworkPolicy, Sockets
+from wherry.wasm.sockets import Sockets
 from wherry.wasm.stop import Stop
+from wherry.wasm.wasi.reach import Reach
 
 _PREVIEW1 = "wasi_snapshot_preview1"
 _NN = "wasi_ephemeral_nn"
@@ -55,7 +57,8 @@ class Mount:
 class GuestOptions:
     """What a guest is given; nothing else of the host is visible to it.
 
-    allowed        hosts that a component may reach
+    network        of a core module: the ports that it may serve, and whether it may have everything
+    allowed        hosts that it may reach
     clock_step     nanoseconds that its clocks can tell apart
     memory_bytes   the most linear memory it may have; the host keeps as much again for it, in tensors and models
     timeout        seconds of wall clock, None for no limit
@@ -101,10 +104,12 @@ class Guest:
         for number, file in ((1, options.stdout_file), (2, options.stderr_file)):
             if file is not None:
                 streams.pop(number, None)
-        self._sockets = Sockets(options.network, self._stop, streams)
+        access = NetworkAccess(options.network, Reach(options.allowed, say), say)
+        self._sockets = Sockets(access, self._stop, streams, self._is_open)
         self._descriptors = Descriptors(self._stop, self._sockets, streams)
         self._nn = core.CoreNN(Graphs(find_graph, load_graph, options.memory_bytes), self._stop.run, say)
         self._shim: Any = None
+        self._caller: wasmtime.Caller | None = None  # of the socket call that runs
         self._exit: int | None = None
         self._fault: BaseException | None = None
         self._reason = ""
@@ -216,7 +221,7 @@ class Guest:
             elif item.module == _PREVIEW1 and name.removesuffix("_v2") in sockets.ARITIES:
                 arities = sockets.ARITIES[name.removesuffix("_v2")]
                 self._check(item.module, name, kind, [("i32",) * arity for arity in arities])
-                function = self._host_call(self._sockets.call, name)
+                function = self._socket_call(name)
             elif item.module == _NN and name in core.ARITIES:
                 self._check(item.module, name, kind, [("i32",) * core.ARITIES[name]])
                 function = self._host_call(self._nn.call, name)
@@ -263,12 +268,14 @@ class Guest:
     def _make_shim(self, store: wasmtime.Store, memory: wasmtime.Memory, names: Sequence[str]) -> Any:
         """wasmtime's own calls look for `memory` on whoever calls them: this module lends them the guest's.
 
-        `now` is the guest's monotonic clock in nanoseconds; it leaves the memory as it was.
+        `now` is the guest's monotonic clock in nanoseconds, `status` the errno of a descriptor: 0 where it is open. They leave
+        the memory as it was.
         """
-        clock = ("i32", "i64", "i32")
+        clock, status = ("i32", "i64", "i32"), ("i32", "i32")
         lines = [
             '(module (import "guest" "memory" (memory 0)) (export "memory" (memory 0))',
             f'(import "{_PREVIEW1}" "clock_time_get" (func $clock {_signature(clock)}))',
+            f'(import "{_PREVIEW1}" "fd_fdstat_get" (func $status {_signature(status)}))',
         ]
         signatures = {name: descriptors.SIGNATURES[name] for name in names}
         for name, kind in signatures.items():
@@ -278,6 +285,14 @@ class Guest:
             "(drop (call $clock (i32.const 1) (i64.const 0) (i32.const 0))) (i64.load (i32.const 0)) "
             "(i64.store (i32.const 0) (local.get $kept)))"
         )
+        words = range(0, 24, 8)  # of a descriptor's status
+        kept = " ".join(f"(local $w{at} i64)" for at in words)
+        saved = " ".join(f"(local.set $w{at} (i64.load (i32.const {at})))" for at in words)
+        restored = " ".join(f"(i64.store (i32.const {at}) (local.get $w{at}))" for at in words)
+        lines.append(
+            f'(func (export "status") (param i32) (result i32) {kept} (local $code i32) '
+            f"{saved} (local.set $code (call $status (local.get 0) (i32.const 0))) {restored} (local.get $code))"
+        )
         for name, kind in signatures.items():
             arguments = " ".join(f"local.get {i}" for i in range(len(kind)))
             lines.append(f'(func (export "{name}") {_signature(kind)} {arguments} call ${name})')
@@ -285,6 +300,13 @@ class Guest:
         linker.define_wasi()
         linker.define(store, "guest", "memory", memory)
         return linker.instantiate(store, wasmtime.Module(self._engine, "\n".join([*lines, ")"]))).exports(store)
+
+    def _is_open(self, fd: int) -> bool:
+        """Of a descriptor that is wasmtime's, during a call of the guest's."""
+        try:
+            return self._shim is not None and self._shim["status"](self._caller, fd) == SUCCESS
+        except (wasmtime.Trap, wasmtime.WasmtimeError):
+            return False  # the guest is being stopped
 
     # -- host functions: no exception may leave them
 
@@ -296,6 +318,18 @@ class Guest:
                 return FAULT
             except BaseException as error:  # noqa: BLE001 - kept, and raised when the guest has ended
                 return self._broken(error)
+
+        return function
+
+    def _socket_call(self, name: str) -> Callable[..., int]:
+        call = self._host_call(self._sockets.call, name)
+
+        def function(caller: wasmtime.Caller, *arguments: int) -> int:
+            self._caller = caller
+            try:
+                return call(caller, *arguments)
+            finally:
+                self._caller = None
 
         return function
 

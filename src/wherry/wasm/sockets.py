@@ -4,13 +4,15 @@ Which version of a call a guest means shows only in how many arguments its impor
 socket and on the guest's wake-up socket together, so that a stop or a deadline ends it.
 """
 
+import ctypes
 import errno
 import os
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from wherry.wasm.errno import (
     ACCES,
@@ -22,12 +24,17 @@ from wherry.wasm.errno import (
     FAULT,
     INVAL,
     MFILE,
+    NOTSOCK,
     SUCCESS,
     of_host,
     of_number,
 )
+from wherry.wasm.lookup import look_up, write_addresses
 from wherry.wasm.memory import GuestFault, GuestMemory
+from wherry.wasm.network_policy import NetworkAccess, NetworkPolicy
 from wherry.wasm.stop import FAILED, HUNG_UP, READ, WRITE, Stop
+
+__all__ = ["ARITIES", "NetworkAccess", "NetworkPolicy", "Sockets"]
 
 _FIRST_FD, _LAST_FD = 1 << 10, (1 << 30) - 1  # above any descriptor of files, below any that looks negative
 _MAX_SOCKETS = 512  # the host's own limit is often 1024 descriptors for all guests
@@ -55,12 +62,8 @@ ARITIES: Mapping[str, tuple[int, ...]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class NetworkPolicy:
-    """What a guest's network may do. `published` maps the guest's ports to (host address, host port)."""
-
-    published: Mapping[int, tuple[str, int]] | None = None  # None: a guest binds what it asks for
-    outgoing: bool = True
+# Of those, the ones whose first argument is no socket.
+_OF_NO_SOCKET = {"sock_open", "sock_getaddrinfo", "poll_oneoff", "epoll_oneoff"}
 
 
 @dataclass
@@ -69,6 +72,7 @@ class _Socket:
     family: int
     blocking: bool = True
     port: int | None = None  # the port the guest asked for, where the host's is another
+    is_published: bool = False  # bound to an address that the guest may serve at
 
     def close(self) -> None:
         self.host.close()
@@ -78,12 +82,14 @@ class _Socket:
 class Sockets:
     """The sockets of one guest. `streams` maps its descriptors of the host's own streams to the host's.
 
+    is_open        whether a descriptor that is no socket is open: a file, a folder or a stream
     clock_offset   nanoseconds from the host's monotonic clock to the guest's, which starts with the guest
     """
 
-    policy: NetworkPolicy
+    access: NetworkAccess
     stop: Stop
     streams: Mapping[int, int] = field(default_factory=dict)
+    is_open: Callable[[int], bool] = lambda fd: False
     table: dict[int, _Socket] = field(default_factory=dict)
     clock_offset: int = 0
     _next_fd: int = _FIRST_FD
@@ -91,6 +97,8 @@ class Sockets:
     def call(self, name: str, memory: GuestMemory, arguments: tuple[int, ...]) -> int:
         """One call by its import's name -> errno."""
         method = name.removesuffix("_v2")
+        if method.startswith("sock_") and method not in _OF_NO_SOCKET and arguments[0] not in self.table:
+            return NOTSOCK if self.is_open(arguments[0]) else BADF
         try:
             return int(getattr(self, "_" + method)(memory, *arguments))
         except GuestFault:
@@ -139,31 +147,35 @@ class Sockets:
         return self._add(memory, made, out)
 
     def _sock_bind(self, memory: GuestMemory, fd: int, address: int, port: int) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
-        wanted = (self._address(memory, sock, address), port)
+        sock = self.table[fd]
+        host = self._address(memory, sock, address)
         if not 0 <= port <= _MAX_PORT:
             return INVAL
-        if self.policy.published is not None:
-            if port not in self.policy.published:
+        if not port and not self.access.policy.listening:
+            # A client's: the kernel chooses the port when it connects or sends, and only answers are let through.
+            return SUCCESS if self.access.may_use_any_local_port() else ACCES
+        wanted = (host, port)
+        if sock.host.type != socket.SOCK_STREAM:
+            if not self.access.may_listen_anywhere(f"UDP port {port}"):
                 return ACCES
-            wanted = self.policy.published[port]
-            sock.port = port
+        elif (published := self.access.published(port)) is not None:
+            wanted, sock.port = published, port
             if ":" not in wanted[0] and sock.family == socket.AF_INET6:
                 wanted = ("::" if wanted[0] == "0.0.0.0" else f"::ffff:{wanted[0]}", wanted[1])
         sock.host.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.host.bind(wanted)
+        sock.is_published = True
         return SUCCESS
 
     def _sock_listen(self, memory: GuestMemory, fd: int, backlog: int) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
+        sock = self.table[fd]
+        if not sock.is_published and not self.access.may_listen_anywhere("listening on a port of the host's choice"):
+            return ACCES  # the kernel would give it a port on all addresses
         sock.host.listen(max(1, min(backlog, 4096)))
         return SUCCESS
 
     def _sock_accept(self, memory: GuestMemory, fd: int, *rest: int) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
+        sock = self.table[fd]
         flags, out = rest if len(rest) == 2 else (0, rest[0])
         memory.set_u32(out, 0)
         self._wait(sock, READ)
@@ -175,12 +187,11 @@ class Sockets:
         return result
 
     def _sock_connect(self, memory: GuestMemory, fd: int, address: int, port: int) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
+        sock = self.table[fd]
         host = self._address(memory, sock, address)
         if not 0 <= port <= _MAX_PORT:
             return INVAL
-        if not self.policy.outgoing:
+        if not self.access.may_connect(host, port):
             return ACCES
         code = sock.host.connect_ex((host, port))
         if code == errno.EINPROGRESS and sock.blocking:
@@ -189,31 +200,26 @@ class Sockets:
         return of_number(code)
 
     def _sock_recv(self, memory: GuestMemory, fd: int, iovs: int, count: int, flags: int, out: int, flags_out: int | None) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
+        sock = self.table[fd]
         pieces = [piece for piece in memory.iovecs(iovs, count) if piece[1]]
         memory.set_u32(out, 0)
         if not pieces:
             return SUCCESS
-        self._wait(sock, READ)
         start, length = pieces[0]  # a short read is a read
-        got = sock.host.recv_into(memory.writable(start, min(length, _MAX_TRANSFER)), 0, socket.MSG_PEEK if flags & _PEEK else 0)
+        got, _ = self._receive(sock, memory.writable(start, min(length, _MAX_TRANSFER)), flags)
         memory.set_u32(out, got)
         if flags_out is not None:
             memory.set_u16(flags_out, 0)
         return SUCCESS
 
     def _sock_recv_from(self, memory: GuestMemory, fd: int, iovs: int, count: int, address: int, flags: int, *outs: int) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
+        sock = self.table[fd]
         port_out, out = (outs[0], outs[1]) if len(outs) == 3 else (None, outs[0])
         start, length = next(iter(memory.iovecs(iovs, count)), (0, 0))
         if len(outs) == 3:
             memory.set_u16(outs[2], 0)
         memory.set_u32(out, 0)
-        self._wait(sock, READ)
-        buffer = memory.writable(start, min(length, _MAX_TRANSFER))
-        got, peer = sock.host.recvfrom_into(buffer, 0, socket.MSG_PEEK if flags & _PEEK else 0)
+        got, peer = self._receive(sock, memory.writable(start, min(length, _MAX_TRANSFER)), flags)
         if peer:
             self._give_address(memory, sock, address, peer[0])
             if port_out is not None:
@@ -222,8 +228,7 @@ class Sockets:
         return SUCCESS
 
     def _sock_send(self, memory: GuestMemory, fd: int, iovs: int, count: int, flags: int, out: int) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
+        sock = self.table[fd]
         data = memory.gather(iovs, count, _MAX_TRANSFER)
         memory.set_u32(out, 0)
         self._wait(sock, WRITE)
@@ -233,22 +238,20 @@ class Sockets:
     def _sock_send_to(
         self, memory: GuestMemory, fd: int, iovs: int, count: int, address: int, port: int, flags: int, out: int
     ) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
+        sock = self.table[fd]
         host = self._address(memory, sock, address)
         data = memory.gather(iovs, count, _MAX_TRANSFER)
         memory.set_u32(out, 0)
         if not 0 <= port <= _MAX_PORT:
             return INVAL
-        if not self.policy.outgoing:
+        if not self.access.may_connect(host, port):
             return ACCES
         self._wait(sock, WRITE)
         memory.set_u32(out, sock.host.sendto(data, (host, port)))
         return SUCCESS
 
     def _sock_shutdown(self, memory: GuestMemory, fd: int, how: int) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
+        sock = self.table[fd]
         ways = {1: socket.SHUT_RD, 2: socket.SHUT_WR, 3: socket.SHUT_RDWR}
         if how not in ways:
             return INVAL
@@ -256,8 +259,7 @@ class Sockets:
         return SUCCESS
 
     def _sock_getsockopt(self, memory: GuestMemory, fd: int, level: int, name: int, value: int, size: int) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
+        sock = self.table[fd]
         if level != 0 or name not in _OPTIONS or memory.u32(size) < 4:
             return INVAL
         found = sock.host.getsockopt(socket.SOL_SOCKET, _OPTIONS[name])
@@ -270,8 +272,7 @@ class Sockets:
         return SUCCESS
 
     def _sock_setsockopt(self, memory: GuestMemory, fd: int, level: int, name: int, value: int, size: int) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
+        sock = self.table[fd]
         if level != 0:
             return INVAL
         if name in (9, 11, 12):  # linger and time-outs: the host's own deadlines stand
@@ -288,8 +289,7 @@ class Sockets:
         return self._name(memory, fd, address, outs, peer=True)
 
     def _name(self, memory: GuestMemory, fd: int, address: int, outs: tuple[int, ...], *, peer: bool) -> int:
-        if (sock := self.table.get(fd)) is None:
-            return BADF
+        sock = self.table[fd]
         host, port = (sock.host.getpeername() if peer else sock.host.getsockname())[:2]
         self._give_address(memory, sock, address, host)
         if len(outs) == 2:
@@ -307,30 +307,13 @@ class Sockets:
             return INVAL
         name = memory.read(node, node_length).rstrip(b"\0").decode() or None
         port = memory.read(service, service_length).rstrip(b"\0").decode() or None
-        if not self.policy.outgoing:
-            return ACCES
         if limit < 1:
             return AIMEMORY
         try:
-            found = self.stop.run(lambda check: socket.getaddrinfo(name, port, socket.AF_INET, socket.SOCK_STREAM))
+            found = look_up(name, port, self.access, self.stop)
         except socket.gaierror as error:
             return AIAGAIN if error.errno == socket.EAI_AGAIN else AINONAME
-        entry = memory.u32(result)
-        written = 0
-        for _, _, _, _, (host, number, *_rest) in found[: max(0, min(limit, 16))]:
-            if not entry:
-                break
-            memory.write(entry, struct.pack("<HBBB", 0, 1, 2, 1))
-            address = memory.u32(entry + 12)
-            data = memory.u32(address + 8)
-            raw = struct.pack(">H", int(number)) + socket.inet_aton(str(host))
-            memory.set_u32(entry + 8, 16)
-            memory.write(address, b"\x01")
-            memory.set_u32(address + 4, len(raw))
-            memory.write(data, raw)
-            entry = memory.u32(entry + 24)
-            written += 1
-        memory.set_u32(count_out, written)
+        memory.set_u32(count_out, write_addresses(memory, memory.u32(result), found[: min(limit, 16)]))
         return SUCCESS
 
     def _epoll_oneoff(self, memory: GuestMemory, subscriptions: int, events: int, count: int, out: int) -> int:
@@ -390,6 +373,19 @@ class Sockets:
         return max(0, int(wait) - (time.time_ns() if clock == _REALTIME else now + self.clock_offset))
 
     # -- helpers
+
+    def _receive(self, sock: _Socket, buffer: "ctypes.Array[ctypes.c_char]", flags: int) -> tuple[int, Any]:
+        """-> bytes, and who sent them where the socket has no peer. A datagram of whoever the guest may not reach is dropped."""
+        self._wait(sock, READ)
+        peek = socket.MSG_PEEK if flags & _PEEK else 0
+        while True:
+            size, peer = sock.host.recvfrom_into(buffer, 0, peek)
+            if sock.is_published or sock.host.type == socket.SOCK_STREAM or not peer or self.access.admits(*peer[:2]):
+                return size, peer
+            if peek:
+                sock.host.recv(1)
+            ctypes.memset(buffer, 0, size)
+            self._wait(sock, READ)
 
     def _add(self, memory: GuestMemory, made: socket.socket, out: int) -> int:
         if len(self.table) >= _MAX_SOCKETS:

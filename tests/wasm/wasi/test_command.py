@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.wasm.wasi.conftest import CACHE
+from tests.wasm.wat import call, command
 
 WHERRY = [sys.executable, "-m", "wherry"]
 
@@ -128,6 +130,26 @@ def test_a_clock_can_be_coarse(command_component: Path, kind: str) -> None:
     assert any(int(line.split()[-1]) % 1_000_000 for line in fine)
 
 
-def test_a_core_module_is_told_what_is_for_components(command_component: Path) -> None:
-    found = wherry(command_component.with_name("command.wasm"), "greet", flags=("--allow-net", "localhost"))
-    assert found.returncode == 2 and "--allow-net: found a core module" in found.stderr
+def test_the_network_of_this_machine_is_for_core_modules(command_component: Path) -> None:
+    found = wherry(command_component, "greet", flags=("--network", "host"))
+    assert found.returncode == 2 and "--network host: found a component" in found.stderr and "--allow-net" in found.stderr
+    both = wherry(command_component, "greet", flags=("--network", "none", "--allow-net", "localhost"))
+    assert both.returncode == 2 and "--network none" in both.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "code"), [((), 3), (("--network", "none"), 3), (("--network", "host"), 7), (("--allow-net",), 7)]
+)
+def test_a_core_module_reaches_what_the_command_line_gives(tmp_path: Path, flags: tuple[str, ...], code: int) -> None:
+    """Its exit code is 7 once it is connected to a server of this machine, 3 where it may not."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        given = (*flags, f"127.0.0.1:{port}") if flags == ("--allow-net",) else flags
+        connect = f"(if {call('sock_connect', 1024, 100, port)} (then (call $exit (i32.const 3))))"
+        body = f"(drop {call('sock_open', 1, 2, 300)}) {connect}"
+        address = r'(data (i32.const 100) "\6c\00\00\00\04\00\00\00\7f\00\00\01")'
+        module = tmp_path / "client.wasm"
+        module.write_bytes(command(f"{body} (call $exit (i32.const 7))", "sock_open", "sock_connect", extra=address))
+        found = wherry(module, flags=given)
+    assert found.returncode == code, found.stderr
+    assert (f"--allow-net 127.0.0.1:{port} allows it" in found.stderr) == (code == 3)
