@@ -54,7 +54,7 @@ class Cache:
 
     def files(self) -> dict[Path, bytes]:
         """Every byte of the store and of the unpacked roots."""
-        kept = [self.store / "blobs", self.top / "cache/wherry/rootfs/chains"]
+        kept = [self.store / "blobs", self.top / "cache/wherry/rootfs/trees"]
         return {path: path.read_bytes() for folder in kept for path in folder.rglob("*") if path.is_file()}
 
     def run(self, *arguments: str | Path, **environment: str) -> list[str]:

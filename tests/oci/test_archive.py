@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Mapping
@@ -309,3 +311,22 @@ def test_a_damaged_folder(store: Store, other: Store, tmp_path: Path) -> None:
         layout.load_folder(other, tmp_path)
     assert other.images() == []
     subprocess.run(["rm", "-r", folder], check=True)
+
+
+@pytest.mark.parametrize("name", ["index.json", "oci-layout", "blob", "blobs"])
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_layout_from_outside_leads_nowhere_else(store: Store, tmp_path: Path, name: str, kind: str) -> None:
+    """A stranger's folder: its links are not followed out of it, its pipes not waited for."""
+    manifest = add_image(store, [plain_tar({"app.wasm": b"\0asm"})])
+    folder = tmp_path / "layout"
+    layout.save_folder(store, store.images(), folder)
+    digest = manifest.config.digest
+    path = folder / f"blobs/sha256/{digest.hex}" if name == "blob" else folder / name
+    if kind == "link":
+        path.rename(tmp_path / "moved")
+        path.symlink_to(tmp_path / "moved")
+    else:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        os.mkfifo(path)
+    with pytest.raises((FormatError, NotFoundError)):
+        layout.load_folder(Store(tmp_path / "other"), folder)

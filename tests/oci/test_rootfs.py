@@ -153,7 +153,7 @@ def test_a_layer_of_another_digest_is_refused_and_leaves_nothing(store: Store, r
     short = add_image(store, [LOWER, UPPER], diff_ids=[LOWER])
     with pytest.raises(FormatError, match="2 layers and 1 diff_ids"), roots.unpacked(short, config_of(store, short)):
         pass
-    assert [path.name for path in (tmp_path / "rootfs/chains").iterdir()] == ["empty"]
+    assert [path.name for path in (tmp_path / "rootfs/trees").iterdir()] == ["empty"]
 
 
 def test_eight_runs_at_once(store: Store, roots: Roots) -> None:
@@ -178,7 +178,7 @@ def test_pruning_keeps_what_is_needed_and_what_runs(store: Store, roots: Roots, 
     assert roots.prune([(kept, config_of(store, kept))]).blobs == 2  # gone's, and the empty one
     with roots.unpacked(kept, config_of(store, kept)) as root:
         assert (root / "models/tiny").exists()
-    assert len(list((tmp_path / "rootfs/chains").iterdir())) == 2
+    assert len(list((tmp_path / "rootfs/trees").iterdir())) == 2
 
 
 UNPACK = """
@@ -209,7 +209,7 @@ def test_a_kill_at_every_step_leaves_a_good_root(in_memory: Path) -> None:
             (in_memory / "found").unlink(missing_ok=True)
             assert process.work(in_memory)
             assert (in_memory / "found").read_text() == "app.wasm etc etc/new link models models/far models/tiny 2", step
-            names = [path.name for path in (in_memory / "rootfs/chains").iterdir()]
+            names = [path.name for path in (in_memory / "rootfs/trees").iterdir()]
             assert len(names) == 3 and not any(name.startswith("new-") for name in names), step
             assert list((in_memory / "rootfs/runs").iterdir()) == [], step
             if done:

@@ -1,5 +1,6 @@
 """What `wherry run` starts: a file, an image or a Wasm artifact."""
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -121,9 +122,9 @@ def _of_image(
 
 def _module(root: Path, folder: str, name: str) -> Path:
     """The file that a command's first word means: from the root, or from the working folder. Links stay within the root."""
-    inside = root.resolve()
+    inside = Path(os.path.realpath(root))
     for path in (normpath(f"{folder}/{name}"), normpath(f"/{name}")) if not name.startswith("/") else (normpath(name),):
-        found = (inside / path.lstrip("/")).resolve()
+        found = Path(os.path.realpath(inside / path.lstrip("/")))  # a circle of links leads nowhere, and is no error
         if found.is_relative_to(inside) and found.is_file():
             with found.open("rb") as file:
                 if (first := file.read(4)) != b"\0asm":

@@ -123,6 +123,8 @@ def _take_in(store: Store, tar: TarStream, limits: Limits, place: str) -> _Conte
                     raise FormatError(f"{place}: {name}: found digest {writer.digest}, expected its name's")
                 found.files[name] = writer.commit()
     tar.finish()
+    if tar.is_empty:
+        raise FormatError(f"{place}: found nothing, expected an image")
     return found
 
 

@@ -1,8 +1,11 @@
 """OCI image layouts (image-spec, image-layout.md): folders of blobs with an index that names some of them."""
 
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from wherry.errors import FormatError, InputError, NotFoundError
 from wherry.oci.digest import CHUNK, Digest
@@ -100,9 +103,9 @@ def _load(store: Store, folder: Path, root: Descriptor) -> None:
         seen.add(here.digest)
         path = folder / "blobs" / here.digest.algorithm / here.digest.hex
         try:
-            with path.open("rb") as file:
+            with _open_inside(folder, path) as file:
                 store.put(file, here.digest, here.size)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFoundError(f"{path}: found no such file, expected a {here.media_type}") from error
         except FormatError as error:
             raise FormatError(f"{path}: {error.message}") from error
@@ -116,11 +119,26 @@ def _load(store: Store, folder: Path, root: Descriptor) -> None:
             left += [child for child in children if child.digest not in seen]
 
 
+def _open_inside(folder: Path, path: Path) -> BinaryIO:
+    """A file of a layout that somebody else wrote: no link leads out of it, no pipe or device is waited for.
+
+    Raises FileNotFoundError, FormatError.
+    """
+    real = Path(os.path.realpath(path))
+    if not real.is_relative_to(os.path.realpath(folder)):
+        raise FormatError(f"{path}: found a link out of {folder}, expected a file in it")
+    file = os.fdopen(os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise FormatError(f"{path}: found no regular file, expected one")
+    return file
+
+
 def _small(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with _open_inside(path.parent, path) as file:
             raw = file.read(MAX_MANIFEST + 1)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(f"{path}: found no such file, expected an OCI layout", hint="a tar file is read as it is") from error
     if len(raw) > MAX_MANIFEST:
         raise FormatError(f"{path}: found more than {MAX_MANIFEST} bytes, expected fewer")

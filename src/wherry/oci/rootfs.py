@@ -1,6 +1,6 @@
 """The root that a run gets: layers unpacked once, a copy that is written to, nothing that leads back to the store.
 
-    chains/HEX      layers 1 to n applied, by their chain id (image-spec, config.md); read only, complete or not there
+    trees/HEX       layers 1 to n applied, by their chain id (image-spec, config.md); read only, complete or not there
     runs/ID, .lock  the root of one run; whoever has the lock is alive, others are swept
 
 A chain shares the files of the one below it by hard links, as nobody writes to either. A run's root is a copy: cloned where the
@@ -19,13 +19,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wherry.errors import FormatError
-from wherry.oci.digest import Digest
+from wherry.oci.digest import CHUNK, Digest
 from wherry.oci.durable import locked_file
 from wherry.oci.image import ImageConfig, Manifest
 from wherry.oci.store import Pruned, Store
 from wherry.oci.tarstream import Limits
 from wherry.oci.unpack import unpack_layer
 
+_TREES = "trees"
+_OLD_TREES = "chains"  # where links were not yet held to the root whatever other links there are
 _FICLONE = 0x40049409  # linux/fs.h
 _CANNOT_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS, errno.EPERM)
 _LARGE = 64 << 20  # bytes
@@ -42,7 +44,7 @@ class Roots:
         self._folder = folder
         self._store = store
         self._limits = limits or Limits()
-        for name in ("chains", "runs"):
+        for name in (_TREES, "runs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
     @contextmanager
@@ -60,14 +62,14 @@ class Roots:
         with (self._folder / "use.lock").open("a") as lock:
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                for left in (self._folder / "chains").glob(_UNFINISHED + "*"):
+                for left in (self._folder / _TREES).glob(_UNFINISHED + "*"):
                     shutil.rmtree(left)  # nobody else is here: whoever unpacked this was killed
             fcntl.flock(lock, fcntl.LOCK_SH)
-            path = self._folder / "chains" / "empty"
+            path = self._folder / _TREES / "empty"
             path.mkdir(exist_ok=True)
             with self._store.hold():
                 for chain, layer, diff_id in zip(chain_ids(config.diff_ids), layers, config.diff_ids, strict=True):
-                    below, path = path, self._folder / "chains" / chain.hex
+                    below, path = path, self._folder / _TREES / chain.hex
                     if not path.is_dir():
                         self._unpack(layer.digest, diff_id, below, path)
             yield path
@@ -96,7 +98,8 @@ class Roots:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return Pruned(0, 0)
-            for path in (self._folder / "chains").iterdir():
+            old = self._folder / _OLD_TREES
+            for path in [*(self._folder / _TREES).iterdir(), *([old] if old.is_dir() else [])]:
                 if path.name not in keep:
                     files = [file.lstat() for file in path.rglob("*")]
                     size += sum(status.st_size for status in files if status.st_nlink == 1)
@@ -106,7 +109,7 @@ class Roots:
 
     def _unpack(self, blob: Digest, diff_id: Digest, below: Path, path: Path) -> None:
         """Another process may do the same: the first to finish wins."""
-        with tempfile.TemporaryDirectory(dir=self._folder / "chains", prefix=_UNFINISHED) as temporary:
+        with tempfile.TemporaryDirectory(dir=self._folder / _TREES, prefix=_UNFINISHED) as temporary:
             root = Path(temporary) / "root"
             root.mkdir()
             _link(below, root)
@@ -186,11 +189,34 @@ def _repeat(source: Path, target: Path, place: "Callable[[os.DirEntry[str], Path
 
 
 def _copy_file(source: Path, target: Path) -> None:
-    if not _clone(source, target):
-        shutil.copyfile(source, target)
     status = source.stat()
+    if not _clone(source, target):
+        if status.st_blocks * 512 < status.st_size:
+            _copy_data(source, target, status.st_size)
+        else:
+            shutil.copyfile(source, target)
     target.chmod(0o755 if status.st_mode & 0o111 else 0o644)
     os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+
+def _copy_data(source: Path, target: Path, size: int) -> None:
+    """A sparse file: its holes stay holes."""
+    with source.open("rb") as old, target.open("wb") as new:
+        begin = 0
+        while begin < size:
+            try:
+                begin = os.lseek(old.fileno(), begin, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+                break  # nothing but a hole is left
+            end = os.lseek(old.fileno(), begin, os.SEEK_HOLE)
+            old.seek(begin)
+            new.seek(begin)
+            while begin < end and (piece := old.read(min(CHUNK, end - begin))):
+                new.write(piece)
+                begin += len(piece)
+        new.truncate(size)
 
 
 def _clone(source: Path, target: Path) -> bool:

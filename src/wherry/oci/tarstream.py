@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from wherry.errors import FormatError, TooLargeError
 from wherry.oci.compression import Decompressed
@@ -50,10 +51,15 @@ class TarStream(io.RawIOBase):
         self._header_left = _MAX_HEADER
         self._last = b""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether not a byte was there: to an engine, a layer of nothing."""
+        return not self._position
+
     def members(self) -> Iterator[tarfile.TarInfo]:
         """The entries; the content of each is to be taken before the next is asked for. Raises FormatError, TooLargeError."""
         try:
-            with tarfile.open(fileobj=self, mode="r:", errors="surrogateescape", encoding="utf-8") as tar:
+            with tarfile.open(fileobj=self, mode="r:", errors="surrogateescape", encoding="utf-8", pax_headers=_Ignored()) as tar:
                 member = tar.next()
                 while member is not None:
                     yield member
@@ -66,29 +72,46 @@ class TarStream(io.RawIOBase):
                             raise
                         member = None
         except (tarfile.TarError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
-            raise FormatError(f"{self._place}: found no tar: {str(error)[:200]}") from error
+            if not self.is_empty:
+                raise FormatError(f"{self._place}: found no tar: {str(error)[:200]}") from error
 
     def content(self, member: tarfile.TarInfo) -> Iterator[bytes]:
         """The bytes of the entry that was last given, in pieces. Raises FormatError where some are missing."""
-        if member.sparse is not None or member.size < 0:
-            raise FormatError(
-                f"{self._place}: {member.name[:200]!r}: found a sparse file or a negative size, expected whole files"
-            )
-        left = member.size
-        while left:
-            piece = self._take(min(left, CHUNK))
-            if not piece:
+        if member.sparse is not None:
+            raise FormatError(f"{self._place}: {member.name[:200]!r}: found a sparse file, expected a whole one")
+        return (piece for _, piece in self.segments(member))
+
+    def segments(self, member: tarfile.TarInfo) -> Iterator[tuple[int, bytes]]:
+        """As `content`, with the place of each piece in the file: a sparse file has holes between them."""
+        reached = 0
+        pieces: list[tuple[int, int]] = [(0, member.size)]
+        if member.sparse is not None:
+            pieces = cast("list[tuple[int, int]]", member.sparse)  # typeshed calls them bytes
+        for offset, size in pieces:
+            if not size and member.sparse is not None:
+                continue  # GNU tar writes such an end, and fills its header up with them
+            if size < 0 or offset < reached or offset + size > member.size:
                 raise FormatError(
-                    f"{self._place}: {member.name[:200]!r}: found {member.size - left} bytes, expected {member.size}"
+                    f"{self._place}: {member.name[:200]!r}: found {size} bytes at {offset} of a file of {member.size}, "
+                    f"expected them from {reached} on"
                 )
-            left -= len(piece)
-            yield piece
+            reached = offset + size
+            while offset < reached:
+                piece = self._take(min(reached - offset, CHUNK))
+                if not piece:
+                    raise FormatError(f"{self._place}: {member.name[:200]!r}: found {offset} bytes, expected {member.size}")
+                yield offset, piece
+                offset += len(piece)
 
     def finish(self) -> Digest:
-        """After the last entry there are zeros, if anything -> the digest of the plain tar."""
-        while piece := self._take(CHUNK):
-            if piece.strip(b"\0"):
-                raise FormatError(f"{self._place}: found other bytes after the last entry, expected zeros")
+        """After the last entry there are two blocks of zeros, if anything -> the digest of the plain tar.
+
+        What is after them belongs to no entry: engines hash it, as we do, and pass over it.
+        """
+        if self._take(_BLOCK).strip(b"\0"):
+            raise FormatError(f"{self._place}: found other bytes after the last entry, expected zeros")
+        while self._take(CHUNK):
+            pass
         return Digest(self._algorithm, self._hasher.hexdigest())
 
     # -- for tarfile
@@ -135,6 +158,13 @@ class TarStream(io.RawIOBase):
             raise TooLargeError(f"{self._place}: found more than {self._limits.bytes} bytes, expected fewer")
         if self._position > self._limits.free + self._limits.ratio * self._stream.consumed:
             raise TooLargeError(f"{self._place}: found more than {self._limits.ratio} bytes for every compressed one: a bomb")
+
+
+class _Ignored(dict[str, str]):
+    """Headers that an archive has for all its entries: engines pass over them (moby's archive, containerd's), and so do we."""
+
+    def __setitem__(self, key: str, value: str) -> None:
+        pass
 
 
 def check_space(folder: Path, size: int, limits: Limits, place: str) -> None:

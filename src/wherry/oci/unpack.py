@@ -1,9 +1,10 @@
 """Unpack layers that nobody vouches for into a folder that is ours alone.
 
 Nothing is written outside the folder, whatever names and links say: a path is walked from the folder's root, links on it
-are followed as if that root were `/`. Files and folders only: devices and the like are refused, owners, setuid bits and
-write permission are dropped. What a layer may take is bounded: entries, bytes, how much a compressed byte may become, and
-the space that is left on the disk.
+are followed as if that root were `/`. A link is written such that the kernel, too, stays in the root: `..` stands at the front
+of its target alone, at most as often as the link is deep, so that no other link changes where it leads. Files, folders and
+links only: devices and the like are refused, owners, setuid bits and write permission are dropped. What a layer may take is
+bounded: entries, bytes, how much a compressed byte may become, and the space that is left on the disk.
 """
 
 import errno
@@ -11,8 +12,9 @@ import os
 import shutil
 import stat
 import tarfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from posixpath import normpath, relpath
+from posixpath import relpath
 
 from wherry.errors import FormatError, TooLargeError
 from wherry.oci.digest import CHUNK, Digest, Readable
@@ -37,6 +39,7 @@ def unpack_layer(stream: Readable, root: Path, *, diff_id: Digest, limits: Limit
     try:
         for member in tar.members():
             layer.apply(member, tar)
+        layer.settle_links()
     except OSError as error:
         if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ):
             raise
@@ -55,6 +58,7 @@ class _Layer:
         self._entries = 0
         self._bytes = 0
         self._own: set[Path] = set()  # host paths that this layer has written
+        self._links: dict[Path, str] = {}  # its symbolic links' targets, as the layer has them
 
     def apply(self, member: tarfile.TarInfo, tar: TarStream) -> None:
         self._take(1)
@@ -69,19 +73,30 @@ class _Layer:
         path = self._parent(member, parts[:-1]) / parts[-1]
         if member.isdir():
             self._add_folder(path)
-        elif member.type in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE):
+        elif member.type in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE):
             self._clear(path)
             self._add_file(member, path, tar)
         elif member.issym():
+            self._check_target(member)
             self._clear(path)
-            path.symlink_to(self._within(member, parts[:-1]))
+            self._add_link(path, member.linkname)
         elif member.islnk():
             self._link(member, path)
         else:
             kinds = {tarfile.CHRTYPE: "a device", tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a pipe"}
-            found = kinds.get(member.type, "a sparse file" if member.sparse is not None else f"type {member.type!r}")
-            raise self._wrong(member, found, "files, folders and links")
+            raise self._wrong(member, kinds.get(member.type, f"type {member.type!r}"), "files, folders and links")
         self._own.add(path)
+
+    def settle_links(self) -> None:
+        """At the layer's end: a target such as `a/../b` depends on what `a` is, and `a` may have come after the link."""
+        for path, target in self._links.items():
+            folder = list(path.parent.relative_to(self._root).parts)
+            if not path.is_symlink() or self._real(folder) != folder:
+                continue  # replaced or removed since
+            scoped = self._scoped(folder, target)
+            if scoped != os.fspath(path.readlink()):
+                path.unlink()
+                path.symlink_to(scoped)
 
     # -- kinds of entries
 
@@ -94,8 +109,10 @@ class _Layer:
         self._take_bytes(max(member.size, 0))
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "wb") as file:
-            for piece in tar.content(member):
+            for offset, piece in tar.segments(member):
+                file.seek(offset)  # what a sparse file leaves out stays a hole
                 file.write(piece)
+            file.truncate(member.size)
             os.fchmod(file.fileno(), _PROGRAM_MODE if member.mode & 0o111 else _FILE_MODE)
         seconds = int(member.mtime) if 0 <= member.mtime < 1 << 33 else 0
         os.utime(path, (seconds, seconds))
@@ -107,13 +124,27 @@ class _Layer:
             status = target.lstat()
         except FileNotFoundError as error:
             raise self._wrong(member, f'a hard link to "{member.linkname}"', "an entry before it") from error
-        if not stat.S_ISREG(status.st_mode):
-            raise self._wrong(member, f'a hard link to "{member.linkname}"', "a file")
         if target == path:
             return
+        if stat.S_ISLNK(status.st_mode):  # the link itself, as containerd has it: another name for the same target
+            text = self._links.get(target, os.fspath(target.readlink()))
+            self._clear(path)
+            self._add_link(path, text)
+            return
+        if not stat.S_ISREG(status.st_mode):
+            raise self._wrong(member, f'a hard link to "{member.linkname}"', "a file")
         self._take_bytes(status.st_size)  # a copy of the root has it once more
         self._clear(path)
         path.hardlink_to(target)
+
+    def _add_link(self, path: Path, target: str) -> None:
+        path.symlink_to(self._scoped(list(path.parent.relative_to(self._root).parts), target))
+        self._links[path] = target
+
+    def _check_target(self, member: tarfile.TarInfo) -> None:
+        target = member.linkname
+        if not target or "\0" in target or len(os.fsencode(target)) > 4000:
+            raise self._wrong(member, "a symbolic link to nowhere", "a target of 1 to 4000 bytes")
 
     def _remove(self, member: tarfile.TarInfo, parts: tuple[str, ...]) -> None:
         """A whiteout."""
@@ -152,43 +183,39 @@ class _Layer:
     def _parent(self, member: tarfile.TarInfo, parts: tuple[str, ...]) -> Path:
         """The host's folder for an entry's folder, made where it is missing; links are followed as if the root were `/`."""
         here: list[str] = []
-        left = list(reversed(parts))
-        hops = 0
-        while left:
-            part = left.pop()
-            if part == "..":
-                here = here[:-1]
-                continue
-            path = self._root.joinpath(*here, part)
-            try:
-                mode = path.lstat().st_mode
-            except FileNotFoundError:
+        walk = _Walk(self._root, here, parts)
+        for path, mode in walk.steps():
+            if mode is None:
                 self._take(1)
                 path.mkdir(_FOLDER_MODE)
-                mode = stat.S_IFDIR
-            if stat.S_ISDIR(mode):
-                self._own.add(path)  # it leads to something of this layer, even where a lower one has it too
-                here.append(part)
-            elif stat.S_ISLNK(mode):
-                hops += 1
-                target = str(path.readlink())
-                if hops > _MAX_HOPS or len(here) + len(left) > 4 * _MAX_DEPTH:
-                    raise self._wrong(member, "links without end on its path", f"at most {_MAX_HOPS}")
-                here = [] if target.startswith("/") else here
-                left += [part for part in reversed(target.split("/")) if part not in ("", ".")]
-            else:
-                raise self._wrong(member, f'the file "{part}" on its path', "a folder")
+            elif not stat.S_ISDIR(mode):
+                raise self._wrong(member, f'the file "{path.name}" on its path', "a folder")
+            self._own.add(path)  # it leads to something of this layer, even where a lower one has it too
+        if walk.endless:
+            raise self._wrong(member, "links without end on its path", f"at most {_MAX_HOPS}")
         return self._root.joinpath(*here)
 
-    def _within(self, member: tarfile.TarInfo, folder: tuple[str, ...]) -> str:
-        """A symbolic link's target such that it means within the root what it would mean with the root as `/`."""
-        target = member.linkname
-        if not target or "\0" in target or len(os.fsencode(target)) > 4000:
-            raise self._wrong(member, "a symbolic link to nowhere", "a target of 1 to 4000 bytes")
-        place = "/" + "/".join(folder)
-        meant = normpath(place + "/" + target) if not target.startswith("/") else normpath("/" + target.lstrip("/"))
-        escapes = normpath("/".join(folder) + "/" + target if folder else target).startswith("..")
-        return relpath(meant, place) if target.startswith("/") or escapes else target
+    def _scoped(self, folder: list[str], target: str) -> str:
+        """The target to write for a link in the real folder `folder`: what `target` means with the root as `/`."""
+        parts = [part for part in target.split("/") if part not in ("", ".")]
+        ups = next((i for i, part in enumerate(parts) if part != ".."), len(parts))
+        if not target.startswith("/") and ups <= len(folder) and ".." not in parts[ups:]:
+            return target
+        here = [] if target.startswith("/") else list(folder)
+        for part in parts:
+            if part == "..":
+                here = self._real(here)[:-1]
+            else:
+                here.append(part)
+        return relpath("/" + "/".join(here), "/" + "/".join(folder))
+
+    def _real(self, folder: list[str]) -> list[str]:
+        """Where a path in the root leads, links followed; as it is where it leads nowhere."""
+        here: list[str] = []
+        walk = _Walk(self._root, here, folder)
+        for _ in walk.steps():
+            pass
+        return folder if walk.endless else here
 
     def _clear(self, path: Path) -> None:
         """Remove what is there, links themselves and not what they point to."""
@@ -215,6 +242,45 @@ class _Layer:
 
     def _wrong(self, member: tarfile.TarInfo, found: str, expected: str) -> FormatError:
         return FormatError(f"{self._place}: {member.name[:200]!r}: found {found}, expected {expected}")
+
+
+class _Walk:
+    """A path walked from the root, links on it followed as if the root were `/`. `here` is the real path so far."""
+
+    def __init__(self, root: Path, here: list[str], parts: Sequence[str]) -> None:
+        self._root = root
+        self._here = here
+        self._left = list(reversed(parts))
+        self.endless = False
+
+    def steps(self) -> Iterator[tuple[Path, int | None]]:
+        """Each component that is no link, with its mode; None where it is missing."""
+        here, left = self._here, self._left
+        hops = 0
+        while left:
+            part = left.pop()
+            if part == "..":
+                del here[-1:]
+                continue
+            path = self._root.joinpath(*here, part)
+            try:
+                mode = path.lstat().st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                yield path, None
+                here.append(part)
+                continue
+            if not stat.S_ISLNK(mode):
+                yield path, mode
+                here.append(part)
+                continue
+            hops += 1
+            target = os.fspath(path.readlink())
+            if hops > _MAX_HOPS or len(here) + len(left) > 4 * _MAX_DEPTH:
+                self.endless = True
+                return
+            if target.startswith("/"):
+                here.clear()
+            left += [part for part in reversed(target.split("/")) if part not in ("", ".")]
 
 
 def _is_folder(path: Path) -> bool:
