@@ -1,5 +1,6 @@
 """What is wrong with an app is told before anything is compiled; what is right is compiled once."""
 
+import hashlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ def wheel(folder: Path, name: str, files: Mapping[str, str], tag: str = "cp314-c
 def install(folder: Path, *names: str) -> Path:
     place = folder / "requirements.txt"
     place.write_text("\n".join(["--no-index", f"--find-links {folder}", *names]))
-    return install_requirements(place.read_text(), place, folder / "cache", say=lambda line: None)
+    return install_requirements(place, folder / "cache", say=lambda line: None)
 
 
 NATIVE = "_fast.cpython-314-x86_64-linux-gnu.so"
@@ -80,6 +81,23 @@ def test_requirements_are_installed_once(tmp_path: Path) -> None:
     first = install(tmp_path, "plain")
     (tmp_path / "plain-1.0-py3-none-any.whl").unlink()
     assert install(tmp_path, "plain") == first
+
+
+def test_requirements_are_checked_by_their_hashes(tmp_path: Path) -> None:
+    wheel(tmp_path, "plain", {"plain.py": ""}, "py3-none-any")
+    digest = hashlib.sha256((tmp_path / "plain-1.0-py3-none-any.whl").read_bytes()).hexdigest()
+    with pytest.raises(DownloadError, match="HASHES"):
+        install(tmp_path, f"plain==1.0 --hash=sha256:{'0' * 64}")
+    assert (install(tmp_path, f"plain==1.0 --hash=sha256:{digest}") / "plain.py").is_file()
+
+
+def test_no_code_of_a_source_distribution_runs(tmp_path: Path) -> None:
+    mark = tmp_path / "RAN"
+    written(tmp_path / "evil", {"setup.py": f"open({str(mark)!r}, 'w')\n"})
+    for line in (str(tmp_path / "evil"), "./evil", f"evil @ file://{tmp_path}/evil", "--no-binary :all:\nevil"):
+        with pytest.raises(InputError, match=r"requirements.txt:\d: found .*evil|requirements.txt:3: found '--no-binary"):
+            install(tmp_path, line)
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from wherry.appbuild.sources import check_sources
 from wherry.appbuild.still import CHECK, held, hold_still, release
 from wherry.appbuild.strip import strip_names
 from wherry.errors import InputError, NotFoundError
+from wherry.isolation import interpreter_flags
 
 _WORLD = "web-app"
 _ENTRY = "wherry_entry"
@@ -65,11 +66,10 @@ def build_component(
     while it is imported.
     """
     requirements = source.folder / "requirements.txt"
-    text = requirements.read_text(encoding="utf-8") if requirements.is_file() else ""
     listed = sorted(data, key=lambda item: item[1])
     if not any(name == source.module.replace(".", "/") + ".py" for _, name in listed):
         check_sources(source.module, source.folder, cache)  # says what is missing
-    packages = install_requirements(text, requirements, cache, anew=anew, say=say)
+    packages = install_requirements(requirements, cache, anew=anew, say=say)
     later = check_sources(source.module, source.folder, packages)
     compiler = _version()
     shelf = cache / "apps"
@@ -193,7 +193,7 @@ def _stage(stage: Path, listed: Sequence[tuple[Path, str]], packages: Path, entr
 
 def _compile(source: AppSource, stage: Path, target: Path, key: str) -> None:
     command = [
-        sys.executable, "-I", "-c", f"{CHECK}\nimport sys, componentize_py\nsys.exit(componentize_py.script())",
+        sys.executable, *interpreter_flags(), "-c", f"{CHECK}\nimport sys, componentize_py\nsys.exit(componentize_py.script())",
         "-d", str(files("wherry").joinpath("wasm/wit")), "-w", _WORLD, "componentize", _ENTRY,
         "-p", str(stage / "app"), "-p", str(stage / "packages"), "-p", str(stage / "own"), "-o", str(target),
     ]  # fmt: skip

@@ -2,15 +2,15 @@
 
 import ast
 import hashlib
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from wherry.appbuild.requirement_lines import read_requirements
 from wherry.errors import DownloadError, InputError
+from wherry.isolation import pip_error, run_pip
 
 PYTHON = (3, 14)  # in the sandbox: componentize-py's
 _SECONDS = 600
@@ -20,13 +20,14 @@ _ABI = "cp{}{}".format(*PYTHON)
 _MARK = ".complete"
 
 
-def install_requirements(text: str, place: Path, cache: Path, *, anew: bool = False, say: Callable[[str], None]) -> Path:
-    """What `place` (a requirements.txt with this `text`) asks for, installed below `cache` -> its folder.
+def install_requirements(place: Path, cache: Path, *, anew: bool = False, say: Callable[[str], None]) -> Path:
+    """What `place` (a requirements.txt) asks for, installed below `cache` -> its folder. No code of a package runs.
 
-    The same text is resolved once: `anew` does it again. Raises InputError for a requirement that needs native code,
-    DownloadError where pip fails.
+    The same requirements are resolved once: `anew` does it again. Raises InputError for a requirement that needs
+    native code or would be built here, DownloadError where pip fails or a hash differs.
     """
-    key = hashlib.sha256(f"{_ABI}\0{text}".encode()).hexdigest()[:32]
+    lines = read_requirements(place) if place.is_file() else []
+    key = hashlib.sha256("\0".join([_ABI, *lines]).encode()).hexdigest()[:32]
     folder = cache / "requirements" / key
     if (folder / _MARK).is_file() and not anew:
         return folder
@@ -34,9 +35,9 @@ def install_requirements(text: str, place: Path, cache: Path, *, anew: bool = Fa
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as temporary:
         made = Path(temporary) / "packages"
         made.mkdir()
-        if wanted := [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]:
-            say(f"installing {', '.join(line.strip() for line in wanted[:5])}{'…' if len(wanted) > 5 else ''}")
-            _run_pip(place, made)
+        if names := [line.partition(" --hash")[0] for line in lines if not line.startswith("-")]:
+            say(f"installing {', '.join(names[:5])}{'…' if len(names) > 5 else ''}")
+            _run_pip(place, lines, made)
             _leave_native_code(place, made)
         (made / _MARK).write_text("\n".join(sorted(path.name for path in made.glob("*.dist-info"))))
         shutil.rmtree(folder, ignore_errors=True)
@@ -53,22 +54,22 @@ def stamp(folder: Path) -> str:
     return (folder / _MARK).read_text()
 
 
-def _run_pip(place: Path, target: Path) -> None:
-    command = [
-        sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile",
-        "--target", str(target), "--only-binary", ":all:", "--implementation", "cp", "--python-version", _VERSION,
-        "--abi", _ABI, "--abi", "abi3", "--abi", "none", "--platform", "manylinux_2_28_x86_64", "--platform",
-        "manylinux_2_17_x86_64", "--platform", "manylinux2014_x86_64", "--requirement", str(place.resolve()),
+def _run_pip(place: Path, lines: list[str], target: Path) -> None:
+    listed = target.with_name("requirements.txt")
+    listed.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    arguments = [
+        "install", "--quiet", "--no-compile", "--target", str(target.resolve()), "--only-binary", ":all:",
+        "--implementation", "cp", "--python-version", _VERSION, "--abi", _ABI, "--abi", "abi3", "--abi", "none",
+        "--platform", "manylinux_2_28_x86_64", "--platform", "manylinux_2_17_x86_64", "--platform",
+        "manylinux2014_x86_64", "--requirement", str(listed.resolve()),
     ]  # fmt: skip
-    environment = {name: value for name, value in os.environ.items() if name != "PIP_REQUIRE_VIRTUALENV"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=environment)
+        code, output = run_pip(arguments, timeout=_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise DownloadError(f"{place}: pip found no end within {_SECONDS} s") from error
-    if done.returncode:
-        said = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR:")]
+    if code:
         raise DownloadError(
-            f"{place}: pip: {said[-1] if said else done.stderr.strip()[-500:]}",
+            f"{place}: pip: {pip_error(output)}",
             hint=f"each requirement must have a wheel for Python {_VERSION}, in pure Python or with a fallback in it",
         )
 

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ from typing import Any
 import click
 
 from wherry.errors import GuestError, NotFoundError
+from wherry.isolation import child_environment, python_command
 from wherry.wasm.scratch import scratch_folder
 
 _SAMPLE = Path(__file__).with_name("sample.wav")
@@ -56,8 +56,8 @@ def demo(kind: str, app: Path | None, serve: bool, port: int, device: str, requi
         )
     model, ask = _DEMOS[kind]
     image = f"wherry-demo/{kind}"
-    build = [sys.executable, "-m", "wherry", "build", str(app), "--model", model, "-t", image]
-    if code := subprocess.run(build, stdout=subprocess.DEVNULL).returncode:
+    build = python_command("wherry", "build", str(app.resolve()), "--model", model, "-t", image)
+    if code := subprocess.run(build, stdout=subprocess.DEVNULL, env=_environment()).returncode:
         return code
     manifest, _ = open_manifest(store := open_store(), find_image(store, image))
     size = sum(layer.size for layer in manifest.layers)
@@ -76,16 +76,23 @@ def demo(kind: str, app: Path | None, serve: bool, port: int, device: str, requi
 @contextmanager
 def _served(arguments: list[str], image: str) -> Generator[tuple[str, "subprocess.Popen[bytes]"]]:
     """`wherry run` of an image -> its address, once it answers, and its process."""
-    command = [sys.executable, "-m", "wherry", "run", *arguments, image]
+    command = python_command("wherry", "run", *arguments, image)
     with scratch_folder() as folder:
         log = folder / "log"
         with log.open("w") as file:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+            process = subprocess.Popen(
+                command, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            )
         try:
             yield _address(process, log, image), process
         finally:
             process.terminate()
             process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """The user's settings of Wherry, of the GPU's drivers and of the tools that fetch models and packages."""
+    return child_environment(r"WHERRY_\w+|PIP_\w+|HF_\w+|DOCKER_CONFIG|(?:VK|CUDA|NVIDIA|MESA|WGPU|DAWN|EGL|LIBGL)_\w+")
 
 
 def _address(process: "subprocess.Popen[bytes]", log: Path, image: str) -> str:

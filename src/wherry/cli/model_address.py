@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from wherry.cli.download_bars import download_progress
 from wherry.engine.catalog import ModelFiles, default_cache, find_model
 from wherry.errors import InputError, NotFoundError
 
@@ -38,7 +39,8 @@ def find_any_model(name: str, *, say: Callable[[str], None], policy: str = "miss
     Raises NotFoundError, FormatError, DownloadError.
     """
     if not name.startswith(_SCHEME):
-        return find_model(name, default_cache(), say=say)
+        with download_progress() as on_progress:
+            return find_model(name, default_cache(), say=say, on_progress=on_progress)
     path = _fetch(name.removeprefix(_SCHEME), say, policy)
     found, config = find_model(str(path), default_cache(), say=say), path.with_name("config.json")
     return replace(found, config=config) if found.config is None and path.is_file() and config.is_file() else found

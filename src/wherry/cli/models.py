@@ -4,6 +4,7 @@ import json
 
 import click
 
+from wherry.cli.download_bars import download_progress
 from wherry.engine.catalog import CATALOGUE, default_cache, installed_models, pull, remove_model
 from wherry.errors import NotFoundError
 
@@ -53,7 +54,8 @@ def pull_models(names: tuple[str, ...]) -> None:
 
             click.echo(find_any_model(name, say=say).weights)
         else:
-            click.echo(pull(name, default_cache(), say=say))
+            with download_progress() as on_progress:
+                click.echo(pull(name, default_cache(), say=say, on_progress=on_progress))
 
 
 @models.command("rm")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 
+from wherry.cli.download_bars import open_bars
 from wherry.cli.store import open_store
 from wherry.oci.digest import Digest
 from wherry.oci.docker_config import DockerConfig
@@ -45,20 +46,10 @@ def _say_ends(step: Step) -> None:
 
 @contextmanager
 def _bars() -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import TaskID, TextColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[state]}"),
-    )
     tasks: dict[Digest, TaskID] = {}
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    with open_bars(TextColumn("{task.fields[state]}")) as bars:
 
         def show(step: Step) -> None:
             if step.blob.digest not in tasks:

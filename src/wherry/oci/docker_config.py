@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from wherry.errors import DownloadError, FormatError, InputError
+from wherry.errors import DownloadError, FormatError, InputError, NotFoundError
+from wherry.isolation import find_program, search_path
 from wherry.oci.reference import DEFAULT_REGISTRY
 
 _DOCKER_HUB = "https://index.docker.io/v1/"  # docker.io's key, in the file and for helpers
@@ -209,9 +210,10 @@ def _run(helper: str, verb: str, words: str, config: str) -> str | None:
     program = _program(helper)
     try:
         done = subprocess.run(
-            [program, verb], input=words, capture_output=True, text=True, check=False, timeout=_HELPER_SECONDS, errors="replace"
-        )
-    except FileNotFoundError as error:
+            [find_program(program), verb], input=words, capture_output=True, text=True, check=False, timeout=_HELPER_SECONDS,
+            errors="replace", env={**os.environ, "PATH": search_path()},
+        )  # fmt: skip
+    except NotFoundError as error:
         raise InputError(
             f"{config}: names the credential helper {program}, which is not on the PATH",
             hint=f"install it, or remove credsStore or credHelpers from {config} and log in again with `wherry login`",
