@@ -13,6 +13,7 @@ from wherry.errors import FormatError, InputError, NotFoundError, WherryError
 from wherry.text import bounded
 from wherry.text.language import gguf_vocabulary
 from wherry.text.published import published_template, published_vocabulary
+from wherry.text.sentences import SentenceTokenizer
 from wherry.text.templates import render_chat
 from wherry.weights import open_checkpoint
 
@@ -109,6 +110,41 @@ def test_damaged_tokenizers_are_errors_or_vocabularies(tmp_path: Path) -> None:
         except FormatError as error:
             names(error, "tokenizer.json")
     assert 0 < read < 600
+
+
+_WORDPIECE: dict[str, Any] = {
+    **_TOKENIZER, "pre_tokenizer": {"type": "Whitespace"}, "decoder": None, "added_tokens": [],
+    "post_processor": {"type": "TemplateProcessing", "pair": [],
+                       "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                       "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [0], "tokens": ["[CLS]"]}}},
+    "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+              "vocab": {"[CLS]": 0, "[UNK]": 1, "a": 2}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lacking", ["", "described token", "unknown token", "post-processor's sequence"])
+def test_a_tokenizer_of_sentences_that_panics_is_a_format_error(lacking: str, tmp_path: Path) -> None:
+    """What the library answers with a panic, which is no Exception, or with one of its own, and only when it reads a text."""
+    document = json.loads(json.dumps(_WORDPIECE))
+    if lacking == "described token":
+        del document["post_processor"]["special_tokens"]["[CLS]"]
+    elif lacking == "unknown token":
+        document["model"]["unk_token"] = "[MISSING]"
+    elif lacking:
+        document["post_processor"]["single"] = [{"SpecialToken": {"id": "[SEP]", "type_id": 0}}]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(document))
+    if not lacking:
+        assert SentenceTokenizer.from_file(tmp_path / "tokenizer.json", 3).encode("a b") == [0, 2, 1]
+        return
+    with pytest.raises(FormatError, match=r"tokenizer\.json: found"):
+        SentenceTokenizer.from_file(tmp_path / "tokenizer.json", 3)
+
+
+def test_a_tokenizer_that_panics_is_a_format_error(tmp_path: Path) -> None:
+    document = {**_TOKENIZER, "post_processor": {**_WORDPIECE["post_processor"], "special_tokens": {}}}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(document))
+    with pytest.raises(FormatError, match=r"tokenizer\.json: found"):
+        published_vocabulary(tmp_path, {})
 
 
 def test_values_that_cannot_be_in_a_tokenizer(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from wherry.errors import FormatError, NotFoundError
+from wherry.text.faults import library_faults
 
 MAX_TOKENS = 1 << 24
 _MAX_BYTES = 64 << 20  # the largest in use have some 35 MB
@@ -28,12 +29,8 @@ def read_tokenizer(path: Path) -> tuple[Tokenizer, dict[str, Any]]:
     for number in numbers:  # the library would make room for the largest
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < MAX_TOKENS:
             raise FormatError(f"{path}: found a token with the number {number!r}, expected 0 to {MAX_TOKENS - 1}")
-    try:
+    with library_faults(path, "no readable tokenizer"):
         return Tokenizer.from_str(text), document
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # the library's panics, on merges that cannot be, are no Exceptions
-        raise FormatError(f"{path}: found no readable tokenizer ({error}), expected a Hugging Face tokenizer.json") from error
 
 
 def read_document(path: Path) -> dict[str, Any]:

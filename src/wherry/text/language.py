@@ -16,6 +16,7 @@ from tokenizers.pre_tokenizers import ByteLevel, Split
 from tokenizers.pre_tokenizers import Sequence as Steps
 
 from wherry.errors import FormatError
+from wherry.text.faults import library_faults, names_file
 from wherry.text.vocabulary import letters_of_bytes
 
 # Where words end, by the name that GGUF gives each way. The patterns are those the models were trained with.
@@ -53,12 +54,8 @@ class Vocabulary:
         """
         with self._turn:
             self.tokenizer.encode_special_tokens = not special
-            try:
+            with library_faults("tokenizer", "one that cannot read this text"):
                 return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False).ids]
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:  # the library's panics are no Exceptions
-                raise FormatError(f"tokenizer: found one that cannot read this text ({error})") from error
 
     def padded(self, size: int) -> "Vocabulary":
         """With tokens that say nothing up to `size`: tables of weights are often longer than the vocabulary."""
@@ -83,6 +80,7 @@ class Pieces:
         return self._decoder.decode(b"", final=True)
 
 
+@names_file("a vocabulary that cannot be")
 def gguf_vocabulary(path: Path, fields: Mapping[str, object]) -> Vocabulary:
     """Raises FormatError where the file has none, or one of a kind that Wherry does not know."""
     kind = fields.get("tokenizer.ggml.model")

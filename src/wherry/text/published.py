@@ -8,12 +8,14 @@ from tokenizers import Tokenizer
 from tokenizers.models import BPE
 
 from wherry.errors import FormatError
+from wherry.text.faults import names_file
 from wherry.text.files import MAX_TOKENS, read_document, read_tokenizer
 from wherry.text.language import TURNS, Vocabulary, letter_bytes, unlettered, unspaced
 
 _MAX_TEMPLATE = 4 << 20
 
 
+@names_file("a tokenizer that fails", "tokenizer.json")
 def published_vocabulary(folder: Path, config: Mapping[str, object]) -> Vocabulary:
     """The tokenizer.json of `folder`; config: the model's config.json, which may name the tokens that end an answer.
 

@@ -11,11 +11,13 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import BertProcessing
 
 from wherry.errors import FormatError
+from wherry.text.faults import library_faults
 from wherry.text.files import read_tokenizer
 from wherry.text.language import CONTROL, gguf_kinds, gguf_names, gguf_token
 
 _SPACE = "\u2581"  # GGUF marks the beginnings of words with it, BERT what goes on within one
 _INSIDE = "##"
+_TRIED = "a \U000f0000"  # a word, and one that no vocabulary has: what a tokenizer lacks shows when it is loaded
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class SentenceTokenizer:
     @classmethod
     def from_file(cls, path: Path, n_vocab: int) -> "SentenceTokenizer":
         """Raises FormatError where it is none, or has tokens that the model does not."""
-        return cls._of(read_tokenizer(path)[0], path, n_vocab)
+        with library_faults(path, "a tokenizer that fails"):
+            return cls._of(read_tokenizer(path)[0], path, n_vocab)
 
     @classmethod
     def from_gguf(cls, path: Path, fields: Mapping[str, object], n_vocab: int) -> "SentenceTokenizer":
@@ -50,7 +53,8 @@ class SentenceTokenizer:
         unknown, _ = special("unknown_token_id")
         first, last = special("cls_token_id", "bos_token_id"), special("seperator_token_id", "eos_token_id")  # sic
         vocabulary = {word: i for i, word in enumerate(words)}
-        tokenizer = Tokenizer(WordPiece(vocabulary, unk_token=unknown, continuing_subword_prefix=_INSIDE))
+        with library_faults(path, "a vocabulary that cannot be"):
+            tokenizer = Tokenizer(WordPiece(vocabulary, unk_token=unknown, continuing_subword_prefix=_INSIDE))
         tokenizer.normalizer = BertNormalizer(lowercase=True)
         tokenizer.pre_tokenizer = BertPreTokenizer()
         tokenizer.post_processor = BertProcessing(last, first)
@@ -64,11 +68,15 @@ class SentenceTokenizer:
         tokenizer.no_truncation()  # nothing is left out without a word
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True  # names of special tokens in a text are text
-        return cls(tokenizer)
+        made = cls(tokenizer)
+        with library_faults(path, "a tokenizer that fails"):
+            tokenizer.encode(_TRIED)
+        return made
 
     def encode(self, text: str) -> list[int]:
         """With the tokens that the model wants before and after."""
-        return [int(token) for token in self.tokenizer.encode(text).ids]
+        with library_faults("tokenizer", "one that cannot read this text"):
+            return [int(token) for token in self.tokenizer.encode(text).ids]
 
 
 def _bracketed(name: str) -> bool:

@@ -10,6 +10,7 @@ from tokenizers.pre_tokenizers import ByteLevel, Split
 from tokenizers.pre_tokenizers import Sequence as Steps
 
 from wherry.errors import FormatError
+from wherry.text.faults import library_faults
 from wherry.text.languages import LANGUAGES
 
 _TIMESTAMPS = 1501  # <|0.00|> … <|30.00|>
@@ -45,7 +46,8 @@ def build_tokenizer(vocabulary: Sequence[bytes], n_vocab: int) -> Tokenizer:
         if len(token) > 1
         for left, right in [_halves(token, ranks)]
     ]
-    tokenizer = Tokenizer(BPE(written, merges))
+    with library_faults("vocabulary", "one that cannot be"):
+        tokenizer = Tokenizer(BPE(written, merges))
     tokenizer.pre_tokenizer = Steps([Split(Regex(_WORDS), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)])
     tokenizer.decoder = ByteLevelDecoder()
     tokenizer.add_special_tokens([AddedToken(f"<|{name}|>", special=True, normalized=False) for name in special])

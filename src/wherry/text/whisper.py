@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from wherry.errors import FormatError, InputError
+from wherry.text.faults import library_faults
 from wherry.text.files import read_tokenizer
 from wherry.text.languages import LANGUAGES
 from wherry.text.vocabulary import build_tokenizer
@@ -109,7 +111,7 @@ class WhisperTokenizer:
         symbols += ["<<", ">>", "<<<", ">>>", "--", "---", "-(", "-[", "('", '("', "((", "))", "(((", ")))"]
         symbols += ["[[", "]]", "{{", "}}", "♪♪", "♪♪♪"]
         notes = set("♩♪♫♬♭♮♯")
-        found = {self.encode(" -")[0], self.encode(" '")[0]}
+        found = {token for text in (" -", " '") for token in self.encode(text)[:1]}
         for symbol in [*symbols, *notes]:
             for tokens in (self.encode(symbol), self.encode(" " + symbol)):
                 if len(tokens) == 1 or symbol in notes:
@@ -117,11 +119,13 @@ class WhisperTokenizer:
         return frozenset(found)
 
     def encode(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+        with _faults():
+            return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of the tokens; special tokens and timestamps are left out."""
-        return str(self.tokenizer.decode([t for t in tokens if t < self.eot], skip_special_tokens=False))
+        with _faults():
+            return str(self.tokenizer.decode([t for t in tokens if t < self.eot], skip_special_tokens=False))
 
     def split_words(self, tokens: Sequence[int]) -> tuple[list[str], list[list[int]]]:
         """Tokens -> words and the tokens of each; a word starts at a space, or at each character where there are none."""
@@ -160,7 +164,12 @@ class WhisperTokenizer:
         return texts, groups
 
     def _decode_all(self, tokens: Sequence[int]) -> str:
-        return str(self.tokenizer.decode([t for t in tokens if t < self.timestamp_begin], skip_special_tokens=False))
+        with _faults():
+            return str(self.tokenizer.decode([t for t in tokens if t < self.timestamp_begin], skip_special_tokens=False))
+
+
+def _faults() -> AbstractContextManager[None]:
+    return library_faults("tokenizer", "one that cannot read this text")
 
 
 def language_code(name: str) -> str:

@@ -1,0 +1,1 @@
+"""Readers that `benchmarks/fuzz.py` tries: a file for each area."""
