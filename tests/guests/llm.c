@@ -68,6 +68,28 @@ int main(int argc, char **argv) {
   if (config) told("load_by_name_with_config", nn_load_by_name_with_config(name, 7, config, (uint32_t)strlen(config), &graph));
   else told("load_by_name", nn_load_by_name(name, 7, &graph));
   if (told("init_execution_context", nn_init_execution_context(graph, &context))) return 0;
+  if (!strcmp(deed, "before")) {  // what is there before anything is computed
+    uint32_t written = 0;
+    output(context, 1);
+    input(context, 0, prompt);
+    output(context, 0);
+    output(context, 1);
+    output(context, 1);
+    input(context, 0, argv[4]);
+    told("get_output_single", nn_get_output_single(context, 1, buffer, sizeof buffer - 1, &written));
+    printf("[%.*s]", (int)written, buffer);
+    told("small", nn_get_output(context, 1, buffer, 5, &written));
+    printf("(%s)", written > 5 ? "needs more" : "fits");
+    output(context, 2);
+    told("get_output_single 2", nn_get_output_single(context, 2, buffer, sizeof buffer - 1, &written));
+    told("get_output_single 0", nn_get_output_single(context, 0, buffer, sizeof buffer - 1, &written));
+    told("compute_single", nn_compute_single(context));
+    output(context, 1);
+    input(context, 0, prompt);
+    output(context, 1);
+    input(context, 0, "\xff");
+    output(context, 1);
+  }
   input(context, 0, prompt);
   if (!strcmp(deed, "whole")) whole(context);
   if (!strcmp(deed, "pieces")) pieces(context, 1 << 20);

@@ -16,15 +16,18 @@ from tests.conftest import ROOT, build_guest
 from tests.references.llm_prompts import PROMPTS
 from wherry.engine.catalog import default_cache, find_model
 from wherry.engine.conversation import AnswerOptions
+from wherry.engine.embedding import load_embedder
 from wherry.engine.language import Language, load_language
 from wherry.engine.sampling import SamplingOptions
 from wherry.errors import FormatError, InputError, ModelNotFoundError, PromptTooLongError, StoppedError, UnsupportedError
 from wherry.wasm.host import Guest, GuestOptions, Mount
 from wherry.wasm.nn.backend import load_bytes, load_graph
 from wherry.wasm.nn.ggml import GgmlText
-from wherry.wasm.nn.graph import Ending, SharedGraphs, Tensor
+from wherry.wasm.nn.ggml import usage as usage_record
+from wherry.wasm.nn.graph import Ending, Graphs, SharedGraphs, Tensor
 from wherry.wasm.nn.language import PreloadedLanguages, RecordedAnswer
 from wherry.wasm.nn.preload import parse_preloads
+from wherry.wasm.nn.sentences import Sentences
 
 # Made by tests/references/llm_logits.py: float32 on the same weights.
 _FIXTURE = np.load(ROOT / "tests/fixtures/llm_logits.npz")
@@ -114,6 +117,40 @@ def test_one_context_serves_again_and_again(ask: Ask, language: Language) -> Non
     found = re.match(pattern, printed, re.DOTALL)
     assert found, printed
     assert (found[1], found[2], found[3].replace("|", "")) == (first, first, last)
+
+
+def test_the_usage_of_a_prompt_is_there_before_it_is_computed(ask: Ask, language: Language) -> None:
+    """As WasmEdge's plugin has it, and LlamaEdge's servers ask for it: the counts are of the newest prompt."""
+    count, ferry = len(PROMPTS["count"]), len(PROMPTS["ferry"])
+    printed = ask("before", prompt_of(language, "ferry"), GREEDY, prompt_of(language, "count"))
+    record = r'\[\{"input_tokens": (\d+), "output_tokens": (\d+), "llama_build_number": \d+, "llama_commit": "\w+"\}\]'
+    told = re.sub(record, r"\1+\2 ", printed)
+    first, second, rest = (
+        f"0+0 []{ferry}+0 {ferry}+0 ",
+        f"{count}+0 <small: 7>(needs more)",
+        f"{count}+1 {ferry}+0 <get_output: 1>",
+    )
+    refused = "<get_output: 1><get_output_single 2: 1><get_output_single 0: 1>"
+    assert told.startswith(first + second + refused + rest), told
+
+
+def test_the_usage_of_a_sentence_is_there_before_its_vector() -> None:
+    graph = Sentences(load_embedder(find_model("all-minilm-l6-v2", default_cache()).weights, device="cpu"))
+    assert graph.usage({}) == usage_record(0, 0)
+    text = inputs("A ferry crosses the bay.", "{}")
+    assert graph.usage(text) == graph.compute(text, nothing)[1] == usage_record(8, 0)  # 6 words and marks, [CLS], [SEP]
+
+
+def test_a_new_prompt_ends_the_pieces_of_the_last_one(language: Language) -> None:
+    graphs = Graphs(lambda name: GgmlText(language, print).configured(GREEDY.encode()))
+    context = graphs.open_context(graphs.load_by_name("default"))
+    for name in ("ferry", "count"):
+        graphs.set_input(context, 0, inputs(prompt_of(language, name), "")[0])
+        said = b""
+        for _ in range(3):
+            graphs.compute_single(context, nothing)
+            said += graphs.piece(context)
+        assert said.decode() == text_of(language, name, 3)
 
 
 def test_a_full_context_is_101_and_a_prompt_that_leaves_no_room_102(ask: Ask, language: Language) -> None:

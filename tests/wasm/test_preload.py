@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from wherry.errors import InputError, NotFoundError
+from wherry.errors import InputError, ModelNotFoundError, NotFoundError
+from wherry.wasm.nn.backend import load_graph
 from wherry.wasm.nn.preload import GuestPaths, Preload, parse_preload, parse_preloads
 
 
@@ -72,3 +73,15 @@ def test_a_host_path_serves_where_no_folder_has_it(tmp_path: Path) -> None:
     file = tmp_path / "weights"
     file.write_text("w")
     assert GuestPaths(()).resolve(os.fspath(file)) == file
+
+
+@pytest.mark.parametrize("preload", ["m:GGML:CPU:/gone.gguf", "m:Whisper:CPU:/gone.bin", "m:Burn:CPU:/gone.mpk:/a:/b:en"])
+def test_a_preload_without_its_file_is_a_model_that_was_not_found(tmp_path: Path, preload: str) -> None:
+    """WasmEdge's errno 103, by which guests tell it from a name that is none (8)."""
+    preloads, paths = parse_preloads([preload]), GuestPaths((("/", tmp_path),))
+    with pytest.raises(ModelNotFoundError, match="gone") as missing:
+        load_graph(preloads, "m", paths.resolve, "cpu", False, print)
+    assert missing.value.nn_errno == 103
+    with pytest.raises(NotFoundError) as unknown:
+        load_graph(preloads, "other", paths.resolve, "cpu", False, print)
+    assert unknown.value.nn_errno == 8

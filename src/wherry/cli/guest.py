@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from wherry.errors import GuestError, InputError, StoppedError
+from wherry.errors import GuestError, InputError, NotFoundError, StoppedError
 from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.host import Guest, GuestOptions, Mount
 
@@ -104,9 +104,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
 
             return load_bytes(builders, encoding, target, paths.resolve_mounted, place, options.require_gpu, say)
 
-        for preload in preloads.values():
-            for path in preload.paths:
-                resolve(path)  # a missing model is told before the guest starts
+        missing = _missing(preloads, resolve)
         ports = options.publish or settings.publish
         size = options.memory or settings.memory
         everything = options.network in ("host", "engine")
@@ -137,9 +135,13 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
 
             compiled = Compiled(program.module, cache, say)
             if compiled.version_of(RUN) is None:
+                if missing:  # a server without its model answers nobody
+                    raise missing[0]
                 kinds = _kinds(preloads, resolve)
                 return serve(compiled, given_to_it, kinds, shared, say)
+            _warn_of(missing, say)
             return _run(lambda: Command(compiled, given_to_it, shared.find, load_passed, say))
+        _warn_of(missing, say)
         return _run(lambda: Guest(program.module, given_to_it, shared.find, load_graph=load_passed, cache=cache, say=say))
 
 
@@ -150,6 +152,24 @@ def _kinds(preloads: dict[str, "Preload"], resolve: "Resolve") -> dict[str, str]
     from wherry.wasm.nn.backend import kind_in
 
     return {name: kind_in(preload, resolve) for name, preload in preloads.items()}
+
+
+def _missing(preloads: dict[str, "Preload"], resolve: "Resolve") -> list[NotFoundError]:
+    """What is wrong with preloads whose files are not there."""
+    found = []
+    for preload in preloads.values():
+        for path in preload.paths:
+            try:
+                resolve(path)
+            except NotFoundError as error:
+                found.append(error)
+    return found
+
+
+def _warn_of(missing: Sequence[NotFoundError], say: Callable[[str], None]) -> None:
+    """A guest that loads its models itself hears of a missing one when it does: it may have others."""
+    for error in missing:
+        say(f"warning: {error.message}" + (f" ({error.hint})" if error.hint else ""))
 
 
 def _fetched(preloads: dict[str, "Preload"], of_user: bool, policy: str, say: Callable[[str], None]) -> dict[str, "Preload"]:

@@ -81,11 +81,16 @@ class WhisperSpeech:
 
 
 def load_graph(preloads: Mapping[str, Preload], name: str, resolve: Resolve, device: str, require_gpu: bool, say: Say) -> Graph:
-    """Load a preloaded graph. Raises NotFoundError for an unknown name, FormatError for an encoding without an engine."""
+    """Load a preloaded graph.
+
+    Raises NotFoundError for an unknown name, ModelNotFoundError for a file that is not there, FormatError for an encoding
+    without an engine.
+    """
     if name not in preloads:
         known = ", ".join(preloads) or "none"
         raise NotFoundError(f'graph "{name}": found no such name, expected one of the preloads ({known})')
     preload = preloads[name]
+    resolve = _of_models(resolve)
     place = "cpu" if preload.target == "cpu" else device
     if preload.encoding == "burn":
         weights, config, tokenizer = preload.found or map(resolve, preload.paths)
@@ -159,13 +164,20 @@ def load_bytes(
 
 
 def _named_by_guest(path: str, encoding: int, resolve: Resolve) -> Path:
-    """GGML has an errno of its own for a file that is not there."""
-    try:
-        return resolve(path)
-    except NotFoundError as error:
-        if encoding != ENCODINGS["ggml"]:
-            raise
-        raise ModelNotFoundError(error.message, hint=error.hint) from error
+    """GGML's `load` has an errno of its own for a file that is not there."""
+    return (_of_models(resolve) if encoding == ENCODINGS["ggml"] else resolve)(path)
+
+
+def _of_models(resolve: Resolve) -> Resolve:
+    """`resolve` that says of a missing file that it is a model's: guests know that by its errno."""
+
+    def resolved(path: str) -> Path:
+        try:
+            return resolve(path)
+        except NotFoundError as error:
+            raise ModelNotFoundError(error.message, hint=error.hint) from error
+
+    return resolved
 
 
 def _begins(path: Path, magic: bytes) -> bool:

@@ -10,7 +10,7 @@ from wherry.engine.sampling import SamplingOptions
 from wherry.errors import InputError, PromptTooLongError
 from wherry.text.constraint import Grammar, gbnf, json_schema
 from wherry.text.stops import Stops
-from wherry.wasm.nn.graph import Ending, Tensor
+from wherry.wasm.nn.graph import PROMPT, Ending, Tensor
 from wherry.wasm.stop import Check
 
 Say = Callable[[str], None]
@@ -65,6 +65,10 @@ class GgmlText:
         while pieces.step(check) is None:
             pass
         return pieces.outputs()
+
+    def usage(self, inputs: dict[int, Tensor]) -> bytes:
+        """Of the prompt alone; all zeros before there is one."""
+        return usage(len(self.language.marked_prompt(_prompt(inputs))) if PROMPT in inputs else 0, 0)
 
     def stream(self, inputs: dict[int, Tensor]) -> "AnswerPieces":
         wanted = self._wanted_of(inputs)

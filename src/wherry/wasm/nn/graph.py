@@ -75,6 +75,20 @@ class PieceGraph(Graph, Protocol):
     def stream(self, inputs: dict[int, Tensor]) -> Pieces: ...
 
 
+# Indexes of a language model, in the conventions of WasmEdge's GGML plugin.
+PROMPT = TEXT = 0
+USAGE = 1
+
+
+@runtime_checkable
+class PromptGraph(Graph, Protocol):
+    """A graph that counts the tokens of its prompt (input 0) before it computes: output 1 is there as soon as input 0 is."""
+
+    def usage(self, inputs: dict[int, Tensor]) -> bytes:
+        """JSON. Raises InputError for a prompt that is none."""
+        ...
+
+
 # Builders (the bytes of each), encoding and target by wasi-nn's numbers -> a graph. Raises WherryError.
 LoadGraph = Callable[[Sequence[bytes], int, int], Graph]
 
@@ -179,6 +193,9 @@ class Graphs:
         self._tensor_bytes -= held.held
         held.inputs[index] = tensor
         self._tensor_bytes += held.held
+        if index == PROMPT and isinstance(held.model.graph, PromptGraph):
+            self.end_single(context)  # pieces to come are the new prompt's
+            held.outputs.pop(USAGE, None)
 
     def compute(self, context: int, check: Check) -> None:
         """Each compute replaces the last output, so one context serves request after request."""
@@ -220,6 +237,10 @@ class Graphs:
 
     def output(self, context: int, index: int) -> bytes:
         held = self._context(context)
+        if index in (TEXT, USAGE) and index not in held.outputs and isinstance(held.model.graph, PromptGraph):
+            if index == TEXT:
+                return b""  # nothing has been computed, as WasmEdge has it
+            held.outputs[USAGE] = held.model.graph.usage(dict(held.inputs))
         if index not in held.outputs:
             raise InputError(f"output {index}: found none, expected one of {sorted(held.outputs)} after compute")
         return held.outputs[index]
