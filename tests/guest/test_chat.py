@@ -66,8 +66,8 @@ WRONG: dict[str, tuple[Any, str]] = {
     "call's type": (
         [{"role": "assistant", "tool_calls": [{**CALL, "type": "custom"}]}], r"messages\[0\]\.tool_calls\[0\]\.type: found"),
     "arguments": (
-        [{"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f", "arguments": "[1]"}}]}],
-        r'messages\[0\]\.tool_calls\[0\]\.function\.arguments: found "\[1\]", expected a JSON object as a text',
+        [{"role": "assistant", "tool_calls": [{**CALL, "function": {"name": "f", "arguments": 5}}]}],
+        r'messages\[0\]\.tool_calls\[0\]\.function\.arguments: found 5, expected a JSON object as a text',
     ),
     "no id": ([{"role": "tool", "content": "x"}], r"messages\[0\]\.tool_call_id: found none"),
     "no call": ([{"role": "tool", "content": "x", "tool_call_id": "c9"}], r'messages\[0\]\.tool_call_id: found "c9"'),

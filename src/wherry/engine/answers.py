@@ -3,8 +3,9 @@
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from wherry.engine.conversation import AnswerOptions, Likely, Piece, Token, ToolCall, Usage, valid_text, whole_number
 from wherry.engine.language import Language
@@ -51,12 +52,17 @@ def chat(
         style = tool_style(template)
         begin = style.begin
         grammar = json_schema(call_schema(style, known, named, parallel=options.parallel_tool_calls), "tools", spaced=False)
-        reader = CallReader([tool["function"]["name"] for tool in known], expected=True)
+        reader = _call_reader(known, options, expected=True)
     elif known and grammar is None:
-        reader = CallReader([tool["function"]["name"] for tool in known])
+        reader = _call_reader(known, options)
     given, of_template = told_of_tools(template, said, known)
     prompt = language.prompt(given, of_template, begin)
     return _begin(language, "messages", prompt, options, grammar, reader, told)
+
+
+def _call_reader(tools: Sequence[Mapping[str, Any]], options: AnswerOptions, *, expected: bool = False) -> CallReader:
+    schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools}
+    return CallReader(schemas, expected=expected, most=None if options.parallel_tool_calls else 1)
 
 
 def complete(

@@ -89,16 +89,22 @@ def _call(place: str, call: object, calls: set[str]) -> dict[str, Any]:
     function = _object(f"{place}.function", given.get("function"))
     name = _text(f"{place}.function.name", function.get("name"))
     arguments = function.get("arguments", "{}")
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments or "{}")
-        except (ValueError, RecursionError):
-            arguments = None
-    if not isinstance(arguments, Mapping):
-        raise _wrong(f"{place}.function.arguments", function.get("arguments"), "a JSON object as a text")
+    if not isinstance(arguments, str | Mapping):
+        raise _wrong(f"{place}.function.arguments", arguments, "a JSON object as a text")
     identity = _text(f"{place}.id", given.get("id"))
     calls.add(identity)
-    return {"id": identity, "type": "function", "function": {"name": name, "arguments": dict(arguments)}}
+    return {"id": identity, "type": "function", "function": {"name": name, "arguments": _arguments(place, arguments)}}
+
+
+def _arguments(place: str, arguments: str | Mapping[str, Any]) -> str | dict[str, Any]:
+    """An object; a text that is none, as a model wrote it that was cut off, stays one."""
+    if isinstance(arguments, Mapping):
+        return dict(arguments)
+    try:
+        value = json.loads(arguments or "{}")
+    except (ValueError, RecursionError):
+        value = None
+    return value if isinstance(value, dict) else _text(f"{place}.function.arguments", arguments)
 
 
 def _tool(place: str, tool: object) -> dict[str, Any]:

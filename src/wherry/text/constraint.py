@@ -6,6 +6,7 @@ The work is PyPI `llguidance`'s: https://github.com/guidance-ai/llguidance.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper,
 from numpy.typing import NDArray
 
 from wherry.errors import InputError, TooLargeError
+from wherry.text.enforceable import Enforceable, Omission
 from wherry.text.language import Vocabulary
 
 _MAX_GRAMMAR = 1 << 18  # characters
 _MAX_DEPTH = 100  # of a schema's JSON
+_MAX_MESSAGE = 4000  # characters of what the library says: patterns are quoted in it
 _UNSPACED: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
@@ -26,18 +29,58 @@ class Grammar:
 
     field: str
     text: str  # llguidance's own form
+    omitted: tuple[str, ...] = ()  # what a schema says and the grammar does not keep: place and value
 
 
-def json_schema(schema: Mapping[str, Any], field: str = "json_schema", *, spaced: bool = True) -> Grammar:
+def json_schema(
+    schema: Mapping[str, Any] | bool, field: str = "json_schema", *, spaced: bool = True, strict: bool = False
+) -> Grammar:
     """Any JSON object is {"type": "object"}. spaced: whether there may be white space wherever JSON lets it be, in which small
     models lose themselves; else there is one space after each comma and colon.
 
-    Raises InputError for a schema that says what cannot be kept.
+    What only restricts an answer further and cannot be enforced is left out, and named in the grammar's `omitted`; with `strict`
+    it is refused. Raises InputError, with the place, for a schema that says what cannot be kept.
     """
+    if isinstance(schema, bool):
+        if not schema:
+            raise InputError(f"{field}: found false, which nothing fits, expected a schema")
+        schema = {}
     if _depth(schema) > _MAX_DEPTH:
         raise InputError(f"{field}: found a schema more than {_MAX_DEPTH} deep, expected a shallower one")
-    text = json.dumps(schema)
-    return _checked(field, text, lambda: LLMatcher.grammar_from_json_schema(text, None if spaced else _UNSPACED))
+    _check_size(field, json.dumps(schema))
+    grammar, omitted = _enforced(schema, field, {} if spaced else _UNSPACED)
+    if strict and omitted:
+        raise InputError(
+            f"{field}: {omitted[0]}: cannot be enforced, expected a schema without it where strict is true",
+            hint="without strict it is accepted, and is not enforced",
+        )
+    return Grammar(field, grammar, tuple(map(str, omitted)))
+
+
+def _enforced(schema: Mapping[str, Any], field: str, options: dict[str, Any]) -> tuple[str, list[Omission]]:
+    """The library's grammar, and what it leaves out. Patterns and `oneOf` are looked at one by one only where it refuses them."""
+    attempts = (Enforceable(), Enforceable(_pattern_fault), Enforceable(_pattern_fault, one_of=True))
+    for attempt in attempts:
+        text = json.dumps(attempt.of(schema))
+        given: Any = {**options, "coerce_one_of": attempt.one_of}
+        try:
+            made = _checked(field, text, partial(LLMatcher.grammar_from_json_schema, text, given))
+            return made.text, attempt.omitted
+        except InputError:
+            if attempt is attempts[-1]:
+                raise
+    raise AssertionError("the last attempt ends or raises")
+
+
+def _pattern_fault(pattern: str) -> str:
+    """What the library says of a pattern that it cannot keep; "" of any other."""
+    try:
+        _checked(
+            "pattern", pattern, lambda: LLMatcher.grammar_from_json_schema(json.dumps({"type": "string", "pattern": pattern}))
+        )
+    except InputError as error:
+        return error.message.removeprefix("pattern: ")
+    return ""
 
 
 def regular_expression(pattern: str, field: str = "regex") -> Grammar:
@@ -84,7 +127,7 @@ class Constraint:
 
     def _check(self) -> None:
         if self._matcher.is_error():
-            raise InputError(f"{self._field}: {_first_line(self._matcher.get_error())}")
+            raise InputError(f"{self._field}: {_one_line(self._matcher.get_error())}")
 
 
 @dataclass(frozen=True)
@@ -124,16 +167,20 @@ class _Words:
 
 
 def _checked(field: str, text: str, make: Callable[[], str]) -> Grammar:
-    if len(text) > _MAX_GRAMMAR:
-        raise TooLargeError(f"{field}: found {len(text)} characters, expected at most {_MAX_GRAMMAR}")
+    _check_size(field, text)
     try:
         made = make()
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{field}: {_first_line(str(error))}") from error
+        raise InputError(f"{field}: {_one_line(str(error))}") from error
     failed, messages = LLMatcher.validate_grammar_with_warnings(made, None, limits=_limits())
     if failed:
-        raise InputError(f"{field}: {_first_line(messages[0])}")
+        raise InputError(f"{field}: {_one_line(messages[0])}")
     return Grammar(field, made)
+
+
+def _check_size(field: str, text: str) -> None:
+    if len(text) > _MAX_GRAMMAR:
+        raise TooLargeError(f"{field}: found {len(text)} characters, expected at most {_MAX_GRAMMAR}")
 
 
 def _limits() -> LLParserLimits:
@@ -141,8 +188,10 @@ def _limits() -> LLParserLimits:
     return LLParserLimits(max_lexer_states=50_000)
 
 
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0][:300] if text.strip() else "found a grammar that cannot be"
+def _one_line(text: str) -> str:
+    """A message of the library's, without the lines that only point at a place in the one before."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    return "; ".join(line for line in lines if line.strip("^ "))[:_MAX_MESSAGE] or "found a grammar that cannot be"
 
 
 def _depth(value: Any) -> int:

@@ -1,28 +1,25 @@
-"""Tools: how a model is told of them, how its calls are written, and how they are found in what it says.
+"""Tools: how a model is told of them, and how its calls are written. `text/calls.py` finds them in what it says.
 
-Models write a call as JSON between marks (Hermes, Qwen), bare (Llama 3) or in a list after a mark (Mistral). One whose template
-knows tools is told of them by it; any other by a system message, in Hermes's way.
+A template that knows tools tells the model of them; any other gets a system message, in Hermes's way, or the same words before
+the user's where it takes none.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wherry.errors import InputError
-from wherry.text.stops import Stops
+from wherry.text.call_reader import CallReader
+from wherry.text.calls import MARKS, Call
 from wherry.text.templates import knows_tools
+from wherry.text.traits import TemplateTraits, in_parts, template_traits
 
-Call = tuple[str, str]  # a tool's name, and its arguments in JSON
-_OPEN, _CLOSE, _LIST, _PYTHON, _ARGUMENTS = "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "<|python_tag|>", "[ARGS]"
-# Where these are tokens that steer the model they have no text: here it counts.
-MARKS = frozenset({_OPEN, _CLOSE, _LIST, _PYTHON, _ARGUMENTS})
-_BARE = ('{"name":', '{"type":"function"', '{"function":', '{"arguments":', '{"parameters":')
-_BEGINNINGS = (*_BARE, *("[" + begin for begin in _BARE))
-_NAMED = re.compile(r"\s*([a-zA-Z0-9_-]{1,64})\s*(?:\[CALL_ID\]\w*)?\[ARGS\]\s*")
-_AFTER_CLOSE = re.compile(f"(?<={re.escape(_CLOSE)})")
+__all__ = ["MARKS", "Call", "CallReader", "ToolStyle", "call_schema", "told_of_tools", "tool_style"]
+
+_OPEN, _CLOSE, _LIST, _GRANITE = "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "<|tool_call|>"
 _SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 _TOLD = """You may call functions to find the answer. They are, one JSON object a line:
 <tools>
@@ -44,45 +41,145 @@ class ToolStyle:
     listed: bool = False
 
 
-_HERMES, _LLAMA, _MISTRAL = ToolStyle(_OPEN + "\n", "arguments"), ToolStyle("", "parameters"), ToolStyle(_LIST, "arguments", True)
+_HERMES, _LLAMA = ToolStyle(_OPEN + "\n", "arguments"), ToolStyle("", "parameters")
 
 
 def tool_style(template: str) -> ToolStyle:
     """How a model with this template writes calls."""
     if not knows_tools(template) or _OPEN in template:
         return _HERMES
-    if _LIST in template:
-        return _MISTRAL
+    for mark in (_LIST, _GRANITE):
+        if mark in template:
+            return ToolStyle(mark, "arguments", True)
     return _LLAMA if '"parameters"' in template else ToolStyle("", "arguments")
 
 
 def told_of_tools(
     template: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[Mapping[str, Any]]]:
-    """Checked messages and tools -> those that the template is to be given."""
-    if knows_tools(template):
-        given = [dict(message) for message in messages]
-        return ([_with_short_ids(message) for message in given] if _LIST in template else given), list(tools)
-    found = [_as_text(message) for message in messages]
-    if tools:
-        lines = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
-        told = _TOLD.format(tools=lines)
-        if found[0]["role"] == "system":
-            found[0] = {**found[0], "content": f"{found[0]['content']}\n\n{told}"}
+    """Checked messages and tools -> those that the template takes: what it has no form for is written in words of ours."""
+    traits = template_traits(template)
+    given = [dict(message) for message in messages]
+    if not traits.parallel:
+        given = _one_call_each(given)
+    given = [_written(message, traits) for message in given]
+    if tools and not traits.tools:
+        given = _with_words(given, _words_of(tools))
+    if not traits.system:
+        given = _without_system(given)
+    if traits.answer_after_result:
+        given = _answered(given)
+    if traits.turns:
+        given = _in_turns(given)
+    if traits.calls and _LIST in template:
+        given = [_with_short_ids(message) for message in given]
+    if traits.parts:
+        given = [in_parts(message) for message in given]
+    return given, [_bare_tool(tool) for tool in tools] if traits.tools else []
+
+
+def _bare_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without `strict`, which is the API's and not the model's."""
+    function = {key: value for key, value in tool["function"].items() if key != "strict"}
+    return {**tool, "function": function}
+
+
+def _words_of(tools: Sequence[Mapping[str, Any]]) -> str:
+    return _TOLD.format(tools="\n".join(json.dumps(_bare_tool(tool)["function"], ensure_ascii=False) for tool in tools))
+
+
+def _with_words(messages: list[dict[str, Any]], words: str) -> list[dict[str, Any]]:
+    """In the system message, or in one of their own."""
+    first, *rest = messages
+    if first["role"] == "system":
+        return [{**first, "content": _joined(first["content"], words)}, *rest]
+    return [{"role": "system", "content": words}, *messages]
+
+
+def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What system messages say stands before the user's next words."""
+    found: list[dict[str, Any]] = []
+    waiting = ""
+    for message in messages:
+        if message["role"] == "system":
+            waiting = _joined(waiting, message["content"])
+        elif waiting and message["role"] == "user":
+            found.append({**message, "content": _joined(waiting, message["content"])})
+            waiting = ""
         else:
-            found.insert(0, {"role": "system", "content": told})
-    return found, []
+            found.append(message)
+    return [*found, {"role": "user", "content": waiting}] if waiting else found
 
 
-def _as_text(message: Mapping[str, Any]) -> dict[str, Any]:
-    """For a template that knows neither calls nor their results."""
-    if message["role"] == "tool":
+def _in_turns(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Neighbours of one role are one message."""
+    found: list[dict[str, Any]] = []
+    for message in messages:
+        before = found[-1] if found else {"role": ""}
+        plain = "tool_calls" not in before and "tool_calls" not in message and message["role"] in ("user", "assistant", "system")
+        if plain and before["role"] == message["role"]:
+            found[-1] = {**before, "content": _joined(before["content"] or "", message["content"] or "")}
+        else:
+            found.append(message)
+    return found
+
+
+def _answered(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With an answer, of which nothing is known, between what a tool returned and the user's next words."""
+    found: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "user" and found and found[-1]["role"] == "tool":
+            found.append({"role": "assistant", "content": "."})
+        found.append(message)
+    return found
+
+
+def _one_call_each(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Calls that were made at once, one after the other, each with its result behind it."""
+    found: list[dict[str, Any]] = []
+    at = 0
+    while at < len(messages):
+        message = messages[at]
+        at += 1
+        if len(message.get("tool_calls", ())) < 2:
+            found.append(message)
+            continue
+        results: list[dict[str, Any]] = []
+        while at < len(messages) and messages[at]["role"] == "tool":
+            results.append(messages[at])
+            at += 1
+        for index, call in enumerate(message["tool_calls"]):
+            found.append({**message, "content": "" if index else message["content"], "tool_calls": [call]})
+            found += [result for result in results if result["tool_call_id"] == call["id"]]
+    return found
+
+
+def _written(message: dict[str, Any], traits: TemplateTraits) -> dict[str, Any]:
+    """A call or a result as the template takes it, or else as text."""
+    if message["role"] == "tool" and not traits.results:
         return {"role": "user", "content": f"<tool_response>\n{message['content']}\n</tool_response>"}
     if "tool_calls" not in message:
-        return dict(message)
-    calls = [json.dumps(call["function"], ensure_ascii=False) for call in message["tool_calls"]]
-    parts = [*([message["content"]] if message["content"] else []), *(f"{_OPEN}\n{call}\n{_CLOSE}" for call in calls)]
+        return message
+    if traits.calls:
+        calls = [{**call, "function": _with_arguments(call["function"], traits)} for call in message["tool_calls"]]
+        return {**message, "content": message["content"] or traits.call_content, "tool_calls": calls}
+    lines = [json.dumps(call["function"], ensure_ascii=False) for call in message["tool_calls"]]
+    parts = [*([message["content"]] if message["content"] else []), *(f"{_OPEN}\n{line}\n{_CLOSE}" for line in lines)]
     return {"role": message["role"], "content": "\n".join(parts)}
+
+
+def _with_arguments(function: Mapping[str, Any], traits: TemplateTraits) -> dict[str, Any]:
+    """Arguments as an object or a text. Those that were cut off are a text, or stand in an object where only one will do."""
+    arguments = function["arguments"]
+    if traits.arguments == "text" and not isinstance(arguments, str):
+        arguments = json.dumps(arguments, ensure_ascii=False)
+    elif isinstance(arguments, str) and not traits.broken_arguments:
+        arguments = {"arguments": arguments}
+    return {**function, "arguments": arguments}
+
+
+def _joined(first: str, second: str) -> str:
+    return f"{first}\n\n{second}" if first and second else first or second
 
 
 def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
@@ -135,112 +232,3 @@ def _moved(schema: Any, place: str, depth: int = 0) -> Any:
             for key, value in schema.items()
         }
     return [_moved(value, place, depth + 1) for value in schema] if isinstance(schema, list) else schema
-
-
-class CallReader:
-    """Calls of tools in an answer that comes in pieces: `add` and `end` give what is text, `calls` has what is not.
-
-    What may be a call is held back until it is one, or is none and becomes text.
-    """
-
-    def __init__(self, names: Sequence[str], *, expected: bool = False) -> None:
-        """names: of the tools; any other call is text. expected: the answer is nothing but calls."""
-        self._names = frozenset(names)
-        self.calls: list[Call] = []
-        self._held = ""  # what may be a call, from its beginning on
-        self._inside = expected
-        self._begun = False  # whether text was said
-        self._between = False  # a call has ended, and nothing but white space came since
-        self._marks = Stops(sorted({_OPEN, _LIST, _PYTHON}))
-
-    def add(self, piece: str) -> str:
-        """The next piece -> what of the answer is text by now."""
-        return "".join(self._add(part) for part in _AFTER_CLOSE.split(piece))  # one call at a time, however many came at once
-
-    def _add(self, piece: str) -> str:
-        if self._inside:
-            self._held += piece
-            return self._closed()
-        if self._begun:
-            return self._marked(piece)
-        self._held += piece
-        said = self._held.lstrip()
-        compact = re.sub(r"\s", "", said)
-        if not said or any(begin.startswith(compact) for begin in _BEGINNINGS):
-            return ""
-        held, self._held = self._held, ""
-        if compact.startswith(_BEGINNINGS):
-            self._held, self._inside = held, True
-            return self._closed()
-        self._begun = True
-        return self._marked(held)
-
-    def end(self) -> str:
-        """What was held back and is no call."""
-        if not self._inside and self._begun:
-            return self._marks.end()
-        held, self._held = self._held, ""
-        found = list(_calls(held, self._names))
-        self.calls += found
-        return "" if found else held
-
-    def _marked(self, piece: str) -> str:
-        """Text up to a mark."""
-        before = self._marks.add(piece)
-        if self._between:
-            before = before.lstrip()
-            self._between = not before
-        if self._marks.found is None:
-            return before
-        blank = "" if before.strip() else before  # before a call it is no text
-        self._inside, self._held = True, blank + self._marks.found + self._marks.rest
-        self._marks = Stops(sorted({_OPEN, _LIST, _PYTHON}))
-        return ("" if blank else before) + self._closed()
-
-    def _closed(self) -> str:
-        """Take a call that is whole; what comes after it may be another."""
-        if _CLOSE not in self._held:
-            return ""
-        head, _, rest = self._held.partition(_CLOSE)
-        found = list(_calls(head, self._names))
-        self.calls += found
-        self._held, self._inside, self._begun, self._between = "", False, True, bool(found)
-        text = "" if found else head + _CLOSE
-        return text + self._marked(rest)
-
-
-def _calls(text: str, names: frozenset[str]) -> Iterator[Call]:
-    """Those that a text consists of; none where it is anything else."""
-    for mark in MARKS - {_ARGUMENTS}:
-        text = text.replace(mark, " ")
-    found: list[Call] = []
-    decoder, at = json.JSONDecoder(), 0
-    while True:
-        at += len(text[at:]) - len(text[at:].lstrip(" \t\r\n;,"))
-        if at >= len(text):
-            yield from found
-            return
-        named = _NAMED.match(text, at)
-        try:
-            value, at = decoder.raw_decode(text, named.end() if named else at)
-        except (ValueError, RecursionError):
-            return
-        for each in value if isinstance(value, list) else [value]:
-            call = _call({"name": named[1], "arguments": each} if named else each, names)
-            if call is None:
-                return
-            found.append(call)
-
-
-def _call(value: Any, names: frozenset[str]) -> Call | None:
-    if isinstance(value, dict) and isinstance(value.get("function"), dict):
-        value = value["function"]
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str) or value["name"] not in names:
-        return None
-    arguments = value.get("arguments", value.get("parameters", {}))
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except (ValueError, RecursionError):
-            return None
-    return (value["name"], json.dumps(arguments, ensure_ascii=False)) if isinstance(arguments, dict) else None
