@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/wherry"
 
-# Files that everything may import: the exceptions, and how child processes are started.
-SHARED = {"errors", "isolation"}
+# Files that everything may import: the exceptions, how child processes are started, where a server may send us.
+SHARED = {"addresses", "errors", "isolation"}
 # Folder -> what it may import of Wherry, besides SHARED.
 ALLOWED: dict[str, set[str]] = {
     "gpu": set(),

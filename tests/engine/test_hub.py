@@ -146,3 +146,11 @@ def test_which_of_several_is_asked() -> None:
 def test_addresses_that_cannot_be_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="expected hf://OWNER/NAME"):
         parse_hub_address(text)
+
+
+@pytest.mark.parametrize("place", ["https://169.254.169.254", "http://10.0.0.1:9", "https://[::ffff:192.168.0.1]"])
+def test_no_redirect_of_a_file_leads_inside(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub on this machine may send us to this machine, and to public addresses."""
+    monkeypatch.setattr(Hub, "elsewhere", place)
+    with serving(Hub(NAME, dict(CHECKPOINT))) as hub, pytest.raises(DownloadError, match=r"sends us to .* address"):
+        fetch(hub, tmp_path)

@@ -4,6 +4,7 @@ The library fetches, resumes, and finds the user's token and mirror (HF_TOKEN, H
 to its commit, the files that belong to a model are chosen, and each is compared with the digest that the hub states for it.
 """
 
+import asyncio
 import contextlib
 import hashlib
 import re
@@ -11,7 +12,9 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
+from wherry.addresses import Boundary
 from wherry.errors import DownloadError, InputError, NotFoundError
 
 SCHEME = "hf://"
@@ -65,6 +68,11 @@ def fetch_from_hub(address: HubAddress, cache: Path, *, endpoint: str | None = N
     endpoint: of another hub than the user's. Raises NotFoundError for a repository or a file that is not there, DownloadError
     where fetching fails or a digest is another one. Without a network the commit that was fetched last is taken.
     """
+    with _within(endpoint):
+        return _fetch_from_hub(address, cache, endpoint, say)
+
+
+def _fetch_from_hub(address: HubAddress, cache: Path, endpoint: str | None, say: Say) -> Path:
     home = cache / "hub" / address.repository
     reference = home / f"ref-{address.revision}"
     try:
@@ -171,6 +179,29 @@ def _bring(repository: str, commit: str, file: HubFile, part: Path, endpoint: st
         begun = opened.tell()
         http_get(place, opened, resume_size=begun, headers=headers, expected_size=file.size, displayed_filename=file.path)
     return part
+
+
+@contextlib.contextmanager
+def _within(endpoint: str | None) -> Iterator[None]:
+    """Each request of the library's, redirects included, goes to a public address, or to such as the hub itself has."""
+    from urllib.parse import urlsplit
+
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
+
+    hub = urlsplit(endpoint or constants.ENDPOINT).hostname or ""
+    boundary, session = Boundary(hub), get_session()
+    hooks = session.event_hooks
+
+    def check(request: Any) -> None:
+        if request.url.host != hub:
+            asyncio.run(boundary.check(request.url.host))
+
+    session.event_hooks = {**hooks, "request": [*hooks["request"], check]}
+    try:
+        yield
+    finally:
+        session.event_hooks = hooks
 
 
 def _digest(path: Path, file: HubFile) -> str:

@@ -1,7 +1,9 @@
 """HTTP with one registry: authentication, redirects, time limits, and what is tried again.
 
 Credentials are sent to the registry itself and to its token server, to nobody else: a redirect to another host goes without.
-Plain http is spoken with this machine only.
+Plain http is spoken with this machine only. Wherever a registry sends us (redirects, uploads, further pages, token servers), the
+address is looked at before we connect, and once more when we have: not this machine or a private network, unless the registry is
+there itself.
 """
 
 import asyncio
@@ -17,10 +19,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx2
 
+from wherry.addresses import Boundary
 from wherry.errors import DownloadError, NotFoundError, WherryError
 from wherry.oci.auth import Authenticator, Scopes
 from wherry.oci.docker_config import DockerConfig
@@ -107,6 +110,7 @@ class Connection:
         host = _DOCKER_HUB if registry == DEFAULT_REGISTRY else registry
         self._origin = httpx2.URL(f"https://{host}")
         self._local = _is_local(self._origin)
+        self._boundary = Boundary(self._origin.host)
         self._reached: set[str] = set()  # hosts that answered: one that never did is not asked again and again
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(patience.silence, connect=patience.connect),
@@ -139,7 +143,9 @@ class Connection:
             url = base.join(location)
         except (httpx2.InvalidURL, ValueError) as error:
             raise DownloadError(f'{self.registry}: Location: found "{_printable(location)}", expected an address') from error
-        if (url.scheme == "https" and url.host) or (url.scheme == "http" and self._local and _is_local(url)):
+        if url.scheme == "https" and url.host:
+            return url
+        if url.scheme == "http" and self._origin.scheme == "http" and _is_local(url):
             return url
         shown = _printable(f"{url.scheme}://{url.host}")
         raise DownloadError(
@@ -241,7 +247,11 @@ class Connection:
         begin = url
         for _ in range(_MAX_REDIRECTS + 1):
             body = content if isinstance(content, bytes) else content()
-            request = self._client.build_request(method, url, headers=headers, content=body or None)
+            sent_away = not _same_origin(url, self._origin)
+            if sent_away:
+                await self._boundary.check(url.host)
+            extensions = {"trace": _Connected(self._boundary, url.host)} if sent_away else None
+            request = self._client.build_request(method, url, headers=headers, content=body or None, extensions=extensions)
             length = int(request.headers.get("Content-Length", "0"))
             async with asyncio.timeout(self.patience.answer + length / self.patience.slowest):
                 response = await self._client.send(request, stream=True)
@@ -345,6 +355,29 @@ class Connection:
         if answer.status in (401, 403):
             return DownloadError(message, hint=f"log in with `wherry login {self.registry}` as somebody who may")
         return DownloadError(message)
+
+
+class _Connected:
+    """Looks at the address that a new connection has, before anything is sent: a name may lead elsewhere than a moment before.
+
+    A proxy's address is the user's own choice.
+    """
+
+    def __init__(self, boundary: Boundary, host: str) -> None:
+        self._boundary = boundary
+        self._host = host
+        self._reached = ""
+
+    async def __call__(self, event: str, info: dict[str, Any]) -> None:
+        if event == "connection.connect_tcp.started":
+            self._reached = info["host"]
+        elif event == "connection.connect_tcp.complete" and self._reached == self._host:
+            stream = info["return_value"]
+            try:
+                await self._boundary.check_addresses(self._host, [stream.get_extra_info("server_addr")[0]])
+            except DownloadError:
+                await stream.aclose()
+                raise
 
 
 _NETWORK = "check the name, the network and HTTPS_PROXY, then run the same command again: it goes on where it stopped"
