@@ -10,7 +10,7 @@ import pytest
 from tests.wasm.web import build_app
 from wherry.appbuild.componentize import AppSource, build_component
 from wherry.appbuild.requirements import install_requirements
-from wherry.appbuild.sources import check_sources
+from wherry.appbuild.sources import check_app, check_sources
 from wherry.errors import DownloadError, InputError, NotFoundError
 from wherry.oci.component import read_names
 
@@ -120,6 +120,33 @@ def test_what_is_wrong_with_a_module_is_named(tmp_path: Path, files: Mapping[str
         check_sources("app", folder, packages)
 
 
+@pytest.mark.parametrize(
+    ("text", "is_bound"),
+    [
+        ("import os\n", False),
+        ("def other():\n    app = 1\n", False),
+        ("class Site:\n    app = 1\n", False),
+        ("x: int = 1\napplication = x\n", False),
+        ("from web import app\n", True),
+        ("import app\n", True),
+        ("from web import *\n", True),
+        ("try:\n    import x\nexcept ImportError:\n    app = None\n", True),
+        ("if True:\n    def app(e, s): ...\n", True),
+        ("def make():\n    global app\n    app = 1\nmake()\n", True),
+        ("globals()['app'] = 1\n", True),
+        ("for app in (1,): pass\n", True),
+        ("(first, app), *rest = (1, 2), 3\n", True),
+    ],
+)
+def test_a_module_without_its_app_is_refused_before_compiling(tmp_path: Path, text: str, is_bound: bool) -> None:
+    (tmp_path / "app.py").write_text(text)
+    if is_bound:
+        check_app("app", "app", tmp_path)
+    else:
+        with pytest.raises(InputError, match=r"app\.py: found no `app`"):
+            check_app("app", "app", tmp_path)
+
+
 def test_a_folder_without_its_module_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"app.py: found no such file"):
         check_sources("app", tmp_path, tmp_path)
@@ -157,7 +184,7 @@ def test_the_component_exports_the_contract(web_component: Path) -> None:
 
 @pytest.mark.slow
 def test_what_an_app_raises_while_it_is_imported_is_told(tmp_path: Path) -> None:
-    folder = written(tmp_path / "app", {"app.py": "print('hello')\nraise RuntimeError('of its own')\n"})
+    folder = written(tmp_path / "app", {"app.py": "print('hello')\nraise RuntimeError('of its own')\napp = None\n"})
     listed = [(folder / "app.py", "app.py")]
     with pytest.raises(InputError, match=r'could not be compiled(?s:.)*"app.py", line 2(?s:.)*RuntimeError: of its own'):
         build_component(AppSource(folder), listed, tmp_path / "cache", say=lambda line: None)

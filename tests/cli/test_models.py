@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from wherry.cli.main import cli
 from wherry.engine.catalog import ModelFiles
-from wherry.errors import InputError, NotFoundError
+from wherry.errors import NotFoundError
 
 
 def test_list_tells_what_is_fetched(tiny_en_files: ModelFiles) -> None:
@@ -37,10 +37,25 @@ def test_pull_of_what_is_there_prints_its_folder(tiny_en_files: ModelFiles) -> N
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize(("command", "error"), [("show", NotFoundError), ("pull", InputError), ("rm", InputError)])
-def test_unknown_names_are_refused(command: str, error: type[Exception]) -> None:
-    done = CliRunner().invoke(cli, ["models", command, "whisper-huge"])
-    assert isinstance(done.exception, error)
+@pytest.mark.parametrize("command", ["show", "pull", "rm"])
+def test_model_commands_refuse_unknown_names_alike(command: str) -> None:
+    error = CliRunner().invoke(cli, ["models", command, "whisper-tny"]).exception
+    assert isinstance(error, NotFoundError)
+    assert error.message == 'unknown model "whisper-tny"' and error.hint.startswith("did you mean whisper-tiny.en")
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [(["trnscribe"], "transcribe"), (["model"], "models"), (["models", "lst"], "list"), (["runtime", "instal"], "install")],
+)
+def test_unknown_commands_name_near_ones(words: list[str], near: str) -> None:
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 2 and f'unknown command "{words[-1]}": did you mean {near}' in done.output
+
+
+def test_an_unknown_command_without_near_ones_has_no_suggestion() -> None:
+    done = CliRunner().invoke(cli, ["xyzzy"])
+    assert done.exit_code == 2 and "did you mean" not in done.output
 
 
 def test_rm_removes_from_the_users_cache_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

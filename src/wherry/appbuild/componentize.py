@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from wherry.appbuild.requirements import install_requirements, stamp
-from wherry.appbuild.sources import check_sources
+from wherry.appbuild.sources import check_app, check_sources
 from wherry.appbuild.still import CHECK, held, hold_still, release
 from wherry.appbuild.strip import strip_names
 from wherry.errors import InputError, NotFoundError
@@ -71,6 +71,7 @@ def build_component(
         check_sources(source.module, source.folder, cache)  # says what is missing
     packages = install_requirements(requirements, cache, anew=anew, say=say)
     later = check_sources(source.module, source.folder, packages)
+    check_app(source.module, source.name, source.folder)
     compiler = _version()
     shelf = cache / "apps"
     shelf.mkdir(parents=True, exist_ok=True)

@@ -63,6 +63,36 @@ def check_sources(module: str, folder: Path, packages: Path) -> list[str]:
     return sorted(later)
 
 
+def check_app(module: str, name: str, folder: Path) -> None:
+    """Raises InputError where nothing in the app's module can bind `name`: compiling it would take a minute to say so."""
+    file = _find(module, [folder])
+    if file is None:
+        return  # `check_sources` names it
+    source = file.read_bytes()
+    tree = ast.parse(source, str(file))
+    if any(marker in source for marker in (b"globals", b"setattr", b"exec(")) or {name, "*"} & set(_bound(tree)):
+        return
+    raise InputError(
+        f"{file}: found no `{name}`, expected a WSGI app of that name",
+        hint=f"define it, for example `{name} = bottle.Bottle()` or `def {name}(environ, start_response):`",
+    )
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    """The names that a module's statements bind in the module; "*" for an import of all names."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield child.name
+            for inner in ast.walk(child):
+                yield from inner.names if isinstance(inner, ast.Global) else ()
+            continue
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name).partition(".")[0] for alias in child.names)
+        elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            yield child.id
+        yield from _bound(child)
+
+
 def _find(name: str, places: Sequence[Path]) -> Path | None:
     for place in places:
         path = place.joinpath(*name.split("."))

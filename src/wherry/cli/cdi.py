@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from wherry.cli.suggest import SuggestingGroup
 from wherry.container.cdi import generate as describe
 from wherry.container.cdi import this_host
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def cdi() -> None:
     """Describe this host's GPUs to container engines (Container Device Interface). Linux only."""
 

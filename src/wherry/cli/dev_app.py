@@ -62,8 +62,15 @@ class ReloadingApp:
             if again:
                 self._say(f"{self._file.name}: loaded again")
         except Exception as error:  # noqa: BLE001 - the app's own code: whatever it raises is shown to its author
-            self._app, self._error = None, _trace(error, self._file.parent)
+            self._app, self._error = None, _trace(error, self._file.parent) + self._hint(error)
             self._say(self._error.rstrip())
+
+    def _hint(self, error: Exception) -> str:
+        """The command that installs what the app asks for and this Python lacks."""
+        requirements = self._file.with_name("requirements.txt")
+        if not isinstance(error, ModuleNotFoundError) or not requirements.is_file():
+            return ""
+        return f"\nhint: {sys.executable} -m pip install -r {requirements}\n"
 
     def _import(self) -> wsgi.Application:
         for name, module in list(sys.modules.items()):

@@ -5,11 +5,12 @@ from dataclasses import asdict
 
 import click
 
+from wherry.cli.suggest import SuggestingGroup
 from wherry.errors import DeviceError
 from wherry.gpu.adapter import AdapterInfo, choose, list_adapters
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def gpu() -> None:
     """Inspect the GPUs of this machine."""
 

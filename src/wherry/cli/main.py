@@ -8,6 +8,7 @@ import sys
 import click
 
 from wherry.cli.ending import end_at, ended, report
+from wherry.cli.suggest import SuggestingGroup
 from wherry.errors import InputError
 
 _COMMANDS = {
@@ -38,7 +39,7 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(SuggestingGroup):
     """Imports a command when it is asked for: `wherry --help` need not load a model's libraries."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

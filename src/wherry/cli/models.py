@@ -5,11 +5,11 @@ import json
 import click
 
 from wherry.cli.download_bars import download_progress
-from wherry.engine.catalog import CATALOGUE, default_cache, installed_models, pull, remove_model
-from wherry.errors import NotFoundError
+from wherry.cli.suggest import SuggestingGroup
+from wherry.engine.catalog import CATALOGUE, catalogue_entry, default_cache, installed_models, pull, remove_model
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def models() -> None:
     """List, fetch and remove models."""
 
@@ -71,9 +71,7 @@ def remove_models(names: tuple[str, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_model(name: str, as_json: bool) -> None:
     """Show where a model comes from and its digests."""
-    if name not in CATALOGUE:
-        raise NotFoundError(f'model: found no "{name}", expected one of {", ".join(CATALOGUE)}')
-    entry = CATALOGUE[name]
+    entry = catalogue_entry(name)
     files = [{"name": f.name, "addresses": list(f.addresses), "sha256": f.sha256} for f in entry.files]
     if as_json:
         click.echo(json.dumps({"name": name, "about": entry.about, "licence": entry.licence, "files": files}, indent=2))

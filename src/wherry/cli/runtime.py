@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from wherry.cli.suggest import SuggestingGroup
 from wherry.container import install as installation
 from wherry.container.engines import find_engine
 from wherry.errors import NotFoundError
@@ -16,7 +17,7 @@ _PREFIX = click.option(
 )
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def runtime() -> None:
     """Let Docker, Podman and containerd run wasm images. Linux only.
 

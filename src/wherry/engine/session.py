@@ -249,10 +249,10 @@ def open_device(device: str, require_gpu: bool, say: Callable[[str], None], *, p
     if device != "cpu":
         try:
             return _open_gpu(device, profile)
-        except DeviceError as error:
+        except DeviceError:
             if require_gpu or device.startswith("gpu:"):
                 raise
-            say(f"no GPU: {error.message}; running on the CPU")
+            say("no GPU found, running on the CPU (`wherry gpu info` says why)")
     ops = CpuOperations(code=compiled())
     return ops, f"cpu (numpy, {ops.threads} threads)"
 

@@ -21,7 +21,7 @@ from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.descriptors import Descriptors
 from wherry.wasm.errno import FAULT, INVAL, IO, NOSYS, SUCCESS
 from wherry.wasm.memory import PAGE_BYTES, GuestFault, GuestMemory
-from wherry.wasm.module import load_module, new_engine, reason_of
+from wherry.wasm.module import load_module, megabytes, new_engine, reason_of
 from wherry.wasm.network_policy import NetworkAccess, NetworkPolicy
 from wherry.wasm.nn import core
 from wherry.wasm.nn.graph import Graph, Graphs, LoadGraph
@@ -261,8 +261,8 @@ class Guest:
         for item in self._module.exports:
             if isinstance(item.type, wasmtime.MemoryType) and (needed := item.type.limits.min * PAGE_BYTES) > limit:
                 raise GuestError(
-                    f"{self._path}: memory: found a limit of {limit} bytes, expected at least {needed}",
-                    hint="raise the limit with --memory",
+                    f"{self._path}: memory: found a limit of {megabytes(limit)} MB, expected at least {megabytes(needed)} MB",
+                    hint=f"raise the limit: --memory {megabytes(needed)}m",
                 )
 
     def _make_shim(self, store: wasmtime.Store, memory: wasmtime.Memory, names: Sequence[str]) -> Any:

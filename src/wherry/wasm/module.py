@@ -1,6 +1,7 @@
 """A .wasm file to a compiled module or component."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from wasmtime import component
 
 from wherry.errors import FormatError, NotFoundError, TooLargeError
 from wherry.wasm.compiled import CompiledCache
+from wherry.wasm.memory import PAGE_BYTES
 
 _MAX_WASM_BYTES = 256 << 20
+_PAGES = re.compile(r"(\d+) pages")
 _COMPONENT = b"\0asm\x0d\0\1\0"
 
 
@@ -128,5 +131,11 @@ def _compiled(kind: Any, engine: wasmtime.Engine, path: Path, wasm: bytes, cache
 
 
 def reason_of(error: Exception) -> str:
-    """The innermost cause, which wasmtime prints last."""
-    return str(error).strip().splitlines()[-1].strip() if str(error).strip() else "no reason given"
+    """The innermost cause, which wasmtime prints last. Its pages of 64 KiB are megabytes, as `--memory` takes them."""
+    cause = str(error).strip().splitlines()[-1].strip() if str(error).strip() else "no reason given"
+    return _PAGES.sub(lambda match: f"{megabytes(int(match[1]) * PAGE_BYTES)} MB", cause)
+
+
+def megabytes(nbytes: int) -> int:
+    """Rounded up, so that the number is enough for `--memory`."""
+    return -(-nbytes // (1 << 20))
