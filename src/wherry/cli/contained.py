@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wherry.container import layout
+from wherry.container.standard_streams import open_standard_streams
 
 if TYPE_CHECKING:
     from wherry.cli.guest import RunOptions
@@ -26,6 +27,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 def main() -> None:
     """argv: the module's path, the guest's name for itself, its arguments."""
+    open_standard_streams()
     gc.disable()  # there is no garbage in what is imported, only much to look through
     for number in _ENDING:  # the first process of a container ignores every signal that it does not handle
         signal.signal(number, _end)

@@ -9,6 +9,7 @@ import click
 
 from wherry.cli.ending import end_at, ended, report
 from wherry.cli.suggest import SuggestingGroup
+from wherry.container.standard_streams import open_standard_streams
 from wherry.errors import InputError
 
 _COMMANDS = {
@@ -99,6 +100,7 @@ def cli() -> None:
 
 def main() -> None:
     """The console script: every way that a command may end, to an exit code."""
+    open_standard_streams()
     end_at(signal.SIGTERM)
     sys.exit(ended(_called))
 

@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from wherry.container import layout
+from wherry.container.standard_streams import open_standard_streams
 from wherry.errors import InputError
 
 _WORTHWHILE = 8 << 10  # bytes; a C program of 34 KB takes 50 ms, smaller ones next to nothing
@@ -217,5 +218,6 @@ def main() -> None:
 
     from wherry.wasm.module import compile_into
 
+    open_standard_streams()
     module, output = sys.argv[1:]
     compile_into(Path(module), Path(output))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from wherry.container import bundle, layout
 from wherry.container.rootfs import Root
+from wherry.container.standard_streams import open_standard_streams
 from wherry.errors import InputError, NotFoundError, WherryError
 
 # Options that take a value as a word of its own; runc's and crun's, before the command and after it.
@@ -120,6 +121,7 @@ def edit_words(argv: list[str], call: Call, root: Root, settings: Settings) -> l
 
 def main() -> NoReturn:
     """argv: the engine's settings file, then runc's command line."""
+    open_standard_streams()
     settings_file, *argv = sys.argv[1:]
     call = parse(argv)
     try:

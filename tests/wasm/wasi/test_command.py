@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_closed_streams import closed
 from tests.wasm.wasi.conftest import CACHE
 from tests.wasm.wat import call, command
 
@@ -43,6 +44,11 @@ def test_a_command_has_its_words_variables_streams_and_code(command_component: P
     found = wherry(command_component, "greet", "größe", flags=("--env", "GREETING=hi"), stdin="one\ntwo\n")
     assert found.stdout == f"{command_component.name}\ngreet\ngröße\nhi alone\nheard one\nheard two\n"
     assert (found.returncode, found.stderr) == (1, "to stderr\n")  # the adapter asks for success or failure alone
+
+
+def test_a_command_reads_the_end_of_a_closed_stdin(command_component: Path) -> None:
+    found = closed("<&-", "run", command_component, "greet")
+    assert found.returncode == 1 and found.stdout.endswith("alone\n"), found
 
 
 def test_paths_stay_within_the_folder(command_component: Path, folder: Path) -> None:
