@@ -129,10 +129,12 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
                     hint="--allow-net HOST names what a component may reach, -p the port that it serves",
                 )
             from wherry.cli.serve import serve
+            from wherry.wasm.arguments import check_unicode
             from wherry.wasm.component import Compiled
             from wherry.wasm.wasi.command import Command
             from wherry.wasm.wasi.world import RUN
 
+            check_unicode(program.module, program.argv, variables)
             compiled = Compiled(program.module, cache, say)
             if compiled.version_of(RUN) is None:
                 if missing:  # a server without its model answers nobody
@@ -272,6 +274,11 @@ def _mount(text: str) -> Mount:
         parts = [text, text]
     if len(parts) not in (2, 3) or not all(parts) or (len(parts) == 3 and parts[2] not in ("ro", "rw")):
         raise InputError(f'--dir: found "{text}", expected HOST:GUEST or HOST:GUEST:ro')
+    try:
+        parts[1].encode()
+    except UnicodeEncodeError as error:
+        hint = "name the folder for the guest: HOST:GUEST"
+        raise InputError(f"--dir: found {parts[1]!a} for the guest, expected UTF-8", hint=hint) from error
     return Mount(Path(parts[0]), parts[1], parts[-1] != "ro" if len(parts) == 3 else True)
 
 

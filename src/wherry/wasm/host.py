@@ -16,8 +16,9 @@ from typing import Any, cast
 import wasmtime
 
 from wherry.errors import GuestError, InputError, NotFoundError, StoppedError
-from wherry.wasm import descriptors, sockets
+from wherry.wasm import arguments, descriptors, sockets
 from wherry.wasm.allowed import AllowedHost
+from wherry.wasm.arguments import Arguments, preopen
 from wherry.wasm.descriptors import Descriptors
 from wherry.wasm.errno import FAULT, INVAL, IO, NOSYS, SUCCESS
 from wherry.wasm.memory import PAGE_BYTES, GuestFault, GuestMemory
@@ -106,6 +107,7 @@ class Guest:
                 streams.pop(number, None)
         access = NetworkAccess(options.network, Reach(options.allowed, say), say)
         self._sockets = Sockets(access, self._stop, streams, self._is_open)
+        self._arguments = Arguments(list(options.argv) or [path.name], options.env)
         self._descriptors = Descriptors(self._stop, self._sockets, streams)
         self._nn = core.CoreNN(Graphs(find_graph, load_graph, options.memory_bytes), self._stop.run, say)
         self._shim: Any = None
@@ -168,8 +170,6 @@ class Guest:
         store.set_limits(options.memory_bytes, _MAX_TABLE_ELEMENTS, instances=2, tables=_MAX_TABLES, memories=1)
         store.set_epoch_deadline(1)
         wasi = wasmtime.WasiConfig()
-        wasi.argv = list(options.argv) or [self._path.name]
-        wasi.env = list(options.env.items())
         if options.stdout_file is not None:
             wasi.stdout_file = str(options.stdout_file)
         if options.stderr_file is not None:
@@ -180,7 +180,7 @@ class Guest:
             wasi.inherit_stderr()
         for mount in options.mounts:
             mount.check()
-            wasi.preopen_dir(str(mount.host), mount.guest, mount.writable)
+            preopen(wasi, mount.host, mount.guest, mount.writable)
         store.set_wasi(wasi)
         return store
 
@@ -222,6 +222,9 @@ class Guest:
                 arities = sockets.ARITIES[name.removesuffix("_v2")]
                 self._check(item.module, name, kind, [("i32",) * arity for arity in arities])
                 function = self._socket_call(name)
+            elif item.module == _PREVIEW1 and name in arguments.ARITIES:
+                self._check(item.module, name, kind, [("i32",) * arguments.ARITIES[name]])
+                function = self._host_call(self._arguments.call, name)
             elif item.module == _NN and name in core.ARITIES:
                 self._check(item.module, name, kind, [("i32",) * core.ARITIES[name]])
                 function = self._host_call(self._nn.call, name)
@@ -311,9 +314,9 @@ class Guest:
     # -- host functions: no exception may leave them
 
     def _host_call(self, call: Callable[[str, GuestMemory, tuple[int, ...]], int], name: str) -> Callable[..., int]:
-        def function(caller: wasmtime.Caller, *arguments: int) -> int:
+        def function(caller: wasmtime.Caller, *given: int) -> int:
             try:
-                return call(name, _memory_of(caller), arguments)
+                return call(name, _memory_of(caller), given)
             except GuestFault:
                 return FAULT
             except BaseException as error:  # noqa: BLE001 - kept, and raised when the guest has ended
@@ -324,22 +327,22 @@ class Guest:
     def _socket_call(self, name: str) -> Callable[..., int]:
         call = self._host_call(self._sockets.call, name)
 
-        def function(caller: wasmtime.Caller, *arguments: int) -> int:
+        def function(caller: wasmtime.Caller, *given: int) -> int:
             self._caller = caller
             try:
-                return call(caller, *arguments)
+                return call(caller, *given)
             finally:
                 self._caller = None
 
         return function
 
     def _descriptor_call(self, name: str) -> Callable[..., int]:
-        def function(caller: wasmtime.Caller, *arguments: int) -> int:
+        def function(caller: wasmtime.Caller, *given: int) -> int:
             def forward(*same: int) -> int:
                 return int(self._shim[name](caller, *same)) if self._shim is not None else NOSYS
 
             try:
-                return self._descriptors.call(name, _memory_of(caller), forward, arguments)
+                return self._descriptors.call(name, _memory_of(caller), forward, given)
             except GuestFault:
                 return FAULT
             except (wasmtime.Trap, wasmtime.WasmtimeError):

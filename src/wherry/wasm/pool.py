@@ -22,6 +22,7 @@ import wasmtime
 from wherry.errors import DeviceError, FormatError, GuestError, StoppedError
 from wherry.wasm import app
 from wherry.wasm.allowed import AllowedHost
+from wherry.wasm.arguments import preopen
 from wherry.wasm.component import Compiled, Guest, Interface, Limits, Program
 from wherry.wasm.host import Mount
 from wherry.wasm.http.exchange import Exchange, Request
@@ -230,8 +231,8 @@ class WebApp(Pool):
         wasi.argv = [self.program.path.name]
         wasi.env = list(options.settings.items())
         for mount in options.mounts:
-            wasi.preopen_dir(str(mount.host), mount.guest, mount.writable)
-        wasi.preopen_dir(str(folder), _FOLDER, True)
+            preopen(wasi, mount.host, mount.guest, mount.writable)
+        preopen(wasi, folder, _FOLDER, True)
         data = self._data(folder)
         return Guest(self.program, Limits(options.memory_bytes), wasi, data, data.check, data.wake)
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -49,6 +50,50 @@ def test_a_command_has_its_words_variables_streams_and_code(command_component: P
 def test_a_command_reads_the_end_of_a_closed_stdin(command_component: Path) -> None:
     found = closed("<&-", "run", command_component, "greet")
     assert found.returncode == 1 and found.stdout.endswith("alone\n"), found
+
+
+LATIN = b"caf\xe9.wav"
+
+
+def run_in_bytes(*words: bytes | str | Path) -> "subprocess.CompletedProcess[bytes]":
+    environment = {**os.environb, b"XDG_CACHE_HOME": os.fsencode(CACHE), b"GREETING": LATIN}
+    argv: list[bytes] = [os.fsencode(word) for word in (*WHERRY, "run", *words)]
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, env=environment)
+
+
+@pytest.mark.parametrize("variable", [b"GREETING=" + LATIN, b"GREETING"], ids=["given", "copied"])
+def test_a_core_module_gets_arguments_and_variables_as_bytes(command_component: Path, variable: bytes) -> None:
+    found = run_in_bytes("--env", variable, command_component.with_name("command.wasm"), "greet", LATIN, b"\xff", "größe")
+    assert (
+        found.stdout == b"command.wasm\ngreet\n" + LATIN + "\n\xff\n".encode("latin-1") + "größe\n".encode() + LATIN + b" alone\n"
+    )
+
+
+def test_a_core_module_is_run_in_and_from_folders_of_any_name(command_component: Path, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(LATIN)
+    folder.mkdir()
+    (folder / "old").write_text("plain")
+    module = shutil.copy(command_component.with_name("command.wasm"), folder / os.fsdecode(b"\xff.wasm"))
+    found = run_in_bytes("--dir", f"{folder}:/data", module, "read", "/data/old")
+    assert (found.returncode, found.stdout) == (0, b"/data/old: plain\n")
+    component = run_in_bytes("-v", f"{folder}:/data:ro", command_component, "read", "/data/old")
+    assert (component.returncode, component.stdout) == (0, b"/data/old: plain\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((b"COMPONENT", b"greet", LATIN), b"argument 2: found 'caf\\udce9.wav'"),
+        ((b"-e", b"X=\xff", b"COMPONENT", b"greet"), b"variable 'X'"),
+        ((b"-e", b"\xff=x", b"COMPONENT", b"greet"), b"variable '\\udcff'"),
+        ((b"--dir", b"/tmp:/\xff", b"COMPONENT", b"greet"), b"--dir: found '/\\udcff'"),
+        ((b"--nn-preload", LATIN, b"COMPONENT", b"greet"), b"preload: found"),
+    ],
+)
+def test_what_is_no_unicode_is_refused_in_one_line(command_component: Path, words: tuple[bytes, ...], said: bytes) -> None:
+    found = run_in_bytes(*(command_component if word == b"COMPONENT" else word for word in words))
+    assert found.returncode == 2 and said in found.stderr.splitlines()[0], found
+    assert len(found.stderr.splitlines()) <= 2
 
 
 def test_paths_stay_within_the_folder(command_component: Path, folder: Path) -> None:

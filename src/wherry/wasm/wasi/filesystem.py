@@ -242,6 +242,10 @@ def _readlink(guest: Guest, file: Descriptor, path: str) -> str:
         target = os.readlink(name, dir_fd=parent)
     if target.startswith("/"):
         raise refusal(errno.EPERM)  # where things lie on the host is no business of a guest's
+    try:
+        target.encode()
+    except UnicodeEncodeError as error:
+        raise refusal(errno.EILSEQ) from error  # a string of the contract's is Unicode
     return target
 
 
