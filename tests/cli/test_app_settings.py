@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wherry.cli.build_app import is_app
-from wherry.cli.guest import of_server
+from wherry.cli.publish import of_server
 from wherry.errors import InputError
 from wherry.oci.project import read_app_project
 

@@ -54,7 +54,7 @@ def development(folder: Path, *arguments: str) -> Generator[tuple[str, "subproce
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
     try:
-        yield process.stdout.readline().split()[0], process
+        yield process.stdout.readline().split()[0].rstrip("/"), process
     finally:
         process.terminate()
         process.wait(30)

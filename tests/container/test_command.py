@@ -36,7 +36,7 @@ def test_a_handler_is_served_by_a_container(podman: Engine, tmp_path: Path) -> N
     )
     podman("load", "-i", archive, check=True)
     flags = ["-p", "18081:8080", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]
-    with podman.container("handler", flags=flags, line="http://0.0.0.0:8080"):
+    with podman.container("handler", flags=flags, line="http://127.0.0.1:8080/"):
         ask = (
             "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], b'over', timeout=60).read().decode(), end='')"
         )

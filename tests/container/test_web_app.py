@@ -53,7 +53,7 @@ def test_an_app_answers_in_a_container(name: str, request: pytest.FixtureRequest
         fcntl.flock(lock, fcntl.LOCK_EX)
         engine("load", "-i", web_archives / ("web-only.tar" if engine.name == "podman" else "web.tar"), check=True)
     flags = ["-p", "18080:8080", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "-e", "greeting=from the user"]
-    with engine.container("web", flags=flags, line="http://0.0.0.0:8080"):
+    with engine.container("web", flags=flags, line="http://127.0.0.1:8080/"):
         url = "http://127.0.0.1:18080"
         counted = engine.inside(sys.executable, "-c", _ASK, f"{url}/count")
         assert json.loads(counted.stdout)["setting"] == "from the user", counted

@@ -160,7 +160,7 @@ def test_a_client_that_leaves_ends_the_work(web: Web) -> None:
     """An app that writes hears of it by itself, and its instance is used again."""
     started, before = web.app.started, len(web.done)
     with socket.create_connection(web.address) as connection:
-        connection.sendall(b"GET /forever HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.sendall(b"GET /forever HTTP/1.1\r\nHost: localhost\r\n\r\n")
         connection.recv(100)
     until(lambda: len(web.done) > before)
     read(web, "GET", "/count")
@@ -170,7 +170,7 @@ def test_a_client_that_leaves_ends_the_work(web: Web) -> None:
 def test_a_client_that_leaves_ends_an_app_that_hears_nothing(web: Web) -> None:
     live = web.app.live
     with socket.create_connection(web.address) as connection:
-        connection.sendall(b"GET /spin HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.sendall(b"GET /spin HTTP/1.1\r\nHost: localhost\r\n\r\n")
         time.sleep(0.2)
     until(lambda: ("/spin", 499) in [(done.request.target, done.status) for done in web.done])
     until(lambda: web.app.live <= live)

@@ -38,7 +38,7 @@ def test_more_than_an_instance_could_hold(web: Web) -> None:
 def test_pieces_are_there_as_they_come(web: Web) -> None:
     """Each is sent when the app has answered to the one before."""
     with socket.create_connection(web.address, SECONDS) as connection:
-        connection.sendall(b"POST /stream HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(b"POST /stream HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         received, total = b"", 0
         for number in range(5):
             piece = bytes([number + 250]) * 100
@@ -53,7 +53,9 @@ def test_pieces_are_there_as_they_come(web: Web) -> None:
 
 def test_an_app_refuses_before_the_body_is_sent(web: Web) -> None:
     with socket.create_connection(web.address, SECONDS) as connection:
-        connection.sendall(b"POST /stream?refuse HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9000000\r\n\r\n")
+        connection.sendall(
+            b"POST /stream?refuse HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9000000\r\n\r\n"
+        )
         answer = http.client.HTTPResponse(connection)
         answer.begin()
         assert (answer.status, answer.read()) == (403, b"not here\n")
@@ -67,7 +69,7 @@ def test_the_apps_own_limit(web: Web) -> None:
 
 def test_who_leaves_in_the_middle_ends_the_request(web: Web) -> None:
     with socket.create_connection(web.address, SECONDS) as connection:
-        connection.sendall(b"POST /stream?sum HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + bytes(1000))
+        connection.sendall(b"POST /stream?sum HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n" + bytes(1000))
         time.sleep(0.1)  # so that the app may wait for more; it is right too where it does not yet
     until(lambda: 499 in [done.status for done in web.done])
     until(lambda: web.app.left_behind == 0)
@@ -76,7 +78,7 @@ def test_who_leaves_in_the_middle_ends_the_request(web: Web) -> None:
 
 def test_a_deadline_ends_an_app_that_waits_for_a_body(web_component: Path, tmp_path: Path) -> None:
     with serving(web_component, tmp_path, timeout=1.0) as web, socket.create_connection(web.address, SECONDS) as connection:
-        connection.sendall(b"POST /stream?sum HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n" + bytes(1000))
+        connection.sendall(b"POST /stream?sum HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n" + bytes(1000))
         answer = http.client.HTTPResponse(connection)
         answer.begin()
         assert answer.status == 502 and b"found no answer after 1 s" in answer.read()

@@ -11,7 +11,9 @@ from typing import Any
 from tests.conftest import ROOT
 from wherry.appbuild.componentize import AppSource, build_component
 from wherry.errors import InputError, NotFoundError
-from wherry.wasm.http.server import Served, Server, ServerOptions
+from wherry.wasm.http.access import Served
+from wherry.wasm.http.options import ServerOptions
+from wherry.wasm.http.server import Server
 from wherry.wasm.module import compile_into
 from wherry.wasm.pool import AppOptions, WebApp
 

@@ -30,7 +30,15 @@ if TYPE_CHECKING:
 @click.option("--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME.")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the app's. Repeatable.")
-@click.option("--host", "address", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--listen", "address", metavar="IP", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name under which clients reach the app, as of wherry run. Repeatable.",
+)
+@click.option("--metrics-key", metavar="KEY", help="A key that opens /metrics alone. Default: one of WHERRY_API_KEYS.")
 @click.option("-p", "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any that is free.")
 def dev(
     app: str,
@@ -39,6 +47,8 @@ def dev(
     require_gpu: bool,
     settings: tuple[str, ...],
     address: str,
+    hosts: tuple[str, ...],
+    metrics_key: str | None,
     port: int,
 ) -> int:
     """Run a web app as ordinary Python next to its models, and load it again when a file is saved.
@@ -61,7 +71,8 @@ def dev(
     from wherry.wasm.http.environment import read_options
     from wherry.wasm.http.exchange import Exchange
     from wherry.wasm.http.metrics import Metrics
-    from wherry.wasm.http.server import Server, ServerOptions
+    from wherry.wasm.http.options import ServerOptions
+    from wherry.wasm.http.server import Server
     from wherry.wasm.scratch import scratch_folder
 
     def say(line: str) -> None:
@@ -73,7 +84,8 @@ def dev(
         if serving.exchange.gone:
             raise StoppedError("the client has gone")
 
-    options = read_options(os.environ, ServerOptions(address, port))
+    _refuse_addresses(hosts)
+    options = read_options(os.environ, ServerOptions(address, port, hosts=hosts, metrics_key=metrics_key))
     metrics = Metrics()
     engine = EngineHost(named_models(models), device, require_gpu, _settings(settings), say, check, metrics.heard, metrics.said)
     file, _, name = app.partition(":")
@@ -95,7 +107,7 @@ def dev(
     with scratch_folder() as folder, host.use(engine):
         log.install()
         server = Server(answer, options, folder, served, metrics=metrics, streams=web.streams)
-        click.echo(f"{server.url}  {file} with {', '.join(engine.models)}; Ctrl-C ends it")
+        click.echo(f"{server.url}/  {file} with {', '.join(engine.models)}; Ctrl-C ends it")
         server.run()
     return 0
 
@@ -130,3 +142,10 @@ def _settings(texts: tuple[str, ...]) -> dict[str, str]:
         if "=" not in text or text.startswith("="):
             raise InputError(f'--set: found "{text}", expected NAME=VALUE')
     return dict(text.split("=", 1) for text in texts)
+
+
+def _refuse_addresses(hosts: tuple[str, ...]) -> None:
+    """Elsewhere `--host 0.0.0.0` says where to listen: here it would open nothing, and nobody would see why."""
+    for host in hosts:
+        if host in ("0.0.0.0", "::", "[::]"):
+            raise InputError(f"--host: found {host}, expected a name of this server", hint=f"--listen {host} listens there")

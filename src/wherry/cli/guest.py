@@ -9,11 +9,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from wherry.cli.publish import of_server, published_ports, refuse_arguments, without_grants
 from wherry.errors import GuestError, InputError, NotFoundError, StoppedError
 from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.host import Guest, GuestOptions, Mount
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 ANY_GPU = "docker.com/gpu=webgpu"
 _GRACE_SECONDS = 2.0  # from a signal or the deadline until the guest is left behind
 _COARSE = 1_000_000  # nanoseconds
-# Variables of the server before an app, which no app reads.
-OF_THE_SERVER = ("WHERRY_API_KEYS", "WHERRY_ALLOW_ORIGINS", "WHERRY_REQUESTS")
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -45,6 +44,8 @@ class RunOptions:
     entrypoint: str | None = None
     network: str | None = None  # none, host, or engine: what the container has, whose engine decided
     allow_net: Sequence[str] = ()
+    host: Sequence[str] = ()
+    metrics_key: str | None = None
     coarse_clock: bool = False
     platform: str | None = None
     pull: str = "missing"
@@ -79,7 +80,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
         pull_policy=options.pull,
         read_only=options.read_only,
     ) as program:
-        variables = program.variables | given
+        variables = without_grants(program.variables, say) | given
         settings = RunSettings.of_image(program.labels, variables)
         variables |= of_server(settings.requests, given, os.environ)
         if settings.allow_net and not options.allow_net:
@@ -105,7 +106,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
             return load_bytes(builders, encoding, target, paths.resolve_mounted, place, options.require_gpu, say)
 
         missing = _missing(preloads, resolve)
-        ports = options.publish or settings.publish
+        published = published_ports(options.publish, settings.publish)
         size = options.memory or settings.memory
         everything = options.network in ("host", "engine")
         if options.allow_net and options.network:
@@ -114,7 +115,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
             argv=program.argv,
             env=variables,
             mounts=mounts,
-            network=NetworkPolicy(dict(_port(text) for text in ports) if ports else None, everything, everything),
+            network=NetworkPolicy(published, everything, everything),
             allowed=[AllowedHost.parse(text) for text in options.allow_net],
             clock_step=_COARSE if options.coarse_clock or settings.coarse_clock else 1,
             memory_bytes=_size(size) if size else 1 << 32,
@@ -128,7 +129,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
                     f"{program.module}: --network host: found a component, expected a core module",
                     hint="--allow-net HOST names what a component may reach, -p the port that it serves",
                 )
-            from wherry.cli.serve import serve
+            from wherry.cli.serve import ServeOptions, serve
             from wherry.wasm.arguments import check_unicode
             from wherry.wasm.component import Compiled
             from wherry.wasm.wasi.command import Command
@@ -139,8 +140,12 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
             if compiled.version_of(RUN) is None:
                 if missing:  # a server without its model answers nobody
                     raise missing[0]
+                contained = options.network == "engine"
+                if arguments and not contained:
+                    refuse_arguments(target, arguments)
                 kinds = _kinds(preloads, resolve)
-                return serve(compiled, given_to_it, kinds, shared, say)
+                serving = ServeOptions(options.host, options.metrics_key, contained)
+                return serve(compiled, given_to_it, kinds, shared, say, serving)
             _warn_of(missing, say)
             return _run(lambda: Command(compiled, given_to_it, shared.find, load_passed, say))
         _warn_of(missing, say)
@@ -253,14 +258,6 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-def of_server(requests: int | None, given: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """What the server before an app is told over what its image says: whoever runs it says who may ask, for a key of the image's
-    own is one that its author knows. requests: the image's word, from wherever it is.
-    """
-    found = {} if requests is None else {"WHERRY_REQUESTS": str(requests)}
-    return found | {name: where[name] for where in (environ, given) for name in OF_THE_SERVER if name in where}
-
-
 def _variable(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not name or "\0" in text:
@@ -280,18 +277,6 @@ def _mount(text: str) -> Mount:
         hint = "name the folder for the guest: HOST:GUEST"
         raise InputError(f"--dir: found {parts[1]!a} for the guest, expected UTF-8", hint=hint) from error
     return Mount(Path(parts[0]), parts[1], parts[-1] != "ro" if len(parts) == 3 else True)
-
-
-def _port(text: str) -> tuple[int, tuple[str, int]]:
-    rest = text.split(":")
-    address = ":".join(rest[:-2])
-    try:
-        host, guest = int(rest[-2]) if len(rest) > 1 else int(rest[0]), int(rest[-1].removesuffix("/tcp"))
-    except ValueError as error:
-        raise InputError(f'--publish: found "{text}", expected [IP:]HOST:GUEST port numbers') from error
-    if not (0 <= host <= 65535 and 0 < guest <= 65535):
-        raise InputError(f'--publish: found "{text}", expected ports from 1 to 65535')
-    return guest, (address or "0.0.0.0", host)
 
 
 def _size(text: str) -> int:

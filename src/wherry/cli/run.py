@@ -13,6 +13,13 @@ _PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm", "linux/amd64")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-p", "--publish", multiple=True, metavar="[IP:]HOST:GUEST", help="Let the guest serve this TCP port.")
 @click.option(
+    "--host",
+    multiple=True,
+    metavar="NAME",
+    help="A name under which clients reach a web app, *.NAME for all below it; other names are refused. Repeatable.",
+)
+@click.option("--metrics-key", metavar="KEY", help="A key that opens /metrics alone. Default: one of WHERRY_API_KEYS.")
+@click.option(
     "-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable of the guest; NAME alone copies the host's."
 )
 @click.option("-v", "--volume", multiple=True, metavar="HOST:GUEST[:ro]", help="Give the guest a folder; ro: to read only.")
@@ -51,6 +58,8 @@ def run(
     target: str,
     arguments: tuple[str, ...],
     publish: tuple[str, ...],
+    host: tuple[str, ...],
+    metrics_key: str | None,
     env: tuple[str, ...],
     volume: tuple[str, ...],
     folders: tuple[str, ...],
@@ -84,6 +93,10 @@ def run(
     A file is a core module (wasm32-wasip1) or a component: a web app of `wherry build` or of wasi:http is served, on port
     8080 unless told otherwise, a command (wasi:cli) is run.
 
+    Without -p a port is open to this machine alone, also one that the image names; -p 8080:8080 opens it on all
+    interfaces, as docker does. A server for this machine alone answers to the names localhost and 127.0.0.1 and to those of
+    --host; on other addresses --host turns that check on.
+
     The exit code is the guest's own; 6 when it trapped or ran out of time or memory, 130 after Ctrl-C, 143 after SIGTERM.
 
     \b
@@ -95,6 +108,8 @@ def run(
     """
     options = RunOptions(
         publish=publish,
+        host=host,
+        metrics_key=metrics_key,
         env=env,
         volume=(*volume, *folders),
         nn_preload=nn_preload,

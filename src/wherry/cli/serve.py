@@ -3,13 +3,14 @@
 import atexit
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wherry.cli.ending import ended
-from wherry.cli.guest import OF_THE_SERVER
+from wherry.cli.publish import OF_THE_SERVER
 from wherry.errors import InputError
 from wherry.wasm.host import GuestOptions
 from wherry.wasm.scratch import scratch_folder
@@ -20,9 +21,18 @@ if TYPE_CHECKING:
     from wherry.wasm.nn.graph import Graph, SharedGraphs
     from wherry.wasm.pool import Pool
 
-_ADDRESS = ("0.0.0.0", 8080)
+_PORT = 8080
 _MEMORY = 512 << 20
 _CONVERSATIONS = 32  # requests at once where there is a language model, which computes as many texts together
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """hosts: names under which clients reach the app. contained: an engine publishes the port, or does not."""
+
+    hosts: Sequence[str] = ()
+    metrics_key: str | None = None
+    contained: bool = False
 
 
 def serve(
@@ -31,11 +41,17 @@ def serve(
     kinds: Mapping[str, str],
     graphs: "SharedGraphs",
     say: Callable[[str], None],
+    serving: ServeOptions = ServeOptions(),
 ) -> int:
     """kinds: of the preloaded graphs, the default first (`preload.kind_of`). Raises InputError for a component that answers no
     requests."""
-    with serving_app(component, options, kinds, graphs, say) as (server, app):
-        say(f"{server.url}  {', '.join(kinds) or 'no model'}")
+    with serving_app(component, options, kinds, graphs, say, serving) as (server, app):
+        say(f"{server.url}/  {', '.join(kinds) or 'no model'}")
+        if not (serving.contained or server.is_loopback or server.asks_for_keys):
+            say(
+                "listens for other machines and asks nobody for a key: WHERRY_API_KEYS=KEY asks for one, "
+                f"-p 127.0.0.1:{server.port}:{_guest_port(options)} is for this machine alone"
+            )
         code = ended(server.run)  # the signal is raised again when the last request is answered
     if app.left_work:
         atexit.register(_leave, code)  # native code that runs while Python goes would crash
@@ -49,10 +65,11 @@ def serving_app(
     kinds: Mapping[str, str],
     graphs: "SharedGraphs",
     say: Callable[[str], None],
+    serving: ServeOptions = ServeOptions(),
 ) -> Iterator[tuple["Server", "Pool"]]:
     """A server that is ready to run, and its app, which is closed after it."""
     with scratch_folder() as folder:
-        server, app = _ready(component, options, kinds, graphs, say, folder)
+        server, app = _ready(component, options, kinds, graphs, say, folder, serving)
         try:
             yield server, app
         finally:
@@ -66,20 +83,22 @@ def _ready(
     graphs: "SharedGraphs",
     say: Callable[[str], None],
     folder: Path,
+    serving: ServeOptions,
 ) -> tuple["Server", "Pool"]:
     """folder: for the bodies of requests and for the instances' own."""
     from wherry.wasm.host import Mount
     from wherry.wasm.http.access import Served, access_line
     from wherry.wasm.http.environment import read_options
     from wherry.wasm.http.metrics import Metrics
-    from wherry.wasm.http.server import Server, ServerOptions
+    from wherry.wasm.http.options import ServerOptions
+    from wherry.wasm.http.server import Server
     from wherry.wasm.nn.language import PreloadedLanguages, gpu_bytes
     from wherry.wasm.nn.speech import PreloadedSpeech, default_name
     from wherry.wasm.pool import AppOptions, Pool, WebApp
     from wherry.wasm.wasi.proxy import HttpApp
     from wherry.wasm.wasi.world import INCOMING_HANDLER
 
-    address, port = _address(options)
+    address, port = _address(options, serving.contained)
     mounts = [Mount(mount.host, mount.guest, mount.writable and mount.guest != "/") for mount in options.mounts]
     own = AppOptions(
         settings={name: value for name, value in options.env.items() if name not in OF_THE_SERVER},
@@ -99,7 +118,8 @@ def _ready(
 
     metrics = Metrics()
     threads = _CONVERSATIONS if named("language") else ServerOptions.threads
-    serving = read_options({**os.environ, **options.env}, ServerOptions(address, port, threads))
+    defaults = ServerOptions(address, port, threads, hosts=tuple(serving.hosts), metrics_key=serving.metrics_key)
+    server_options = read_options({**os.environ, **options.env}, defaults)
 
     def find(name: str) -> "Graph":
         return graphs.find(default_name(name, list(kinds)))
@@ -113,7 +133,7 @@ def _ready(
         app = WebApp(component, own, speech, find, languages=languages, say=say)
     metrics.watch_memory(lambda: gpu_bytes(graphs.in_memory()))
     metrics.watch_instances(lambda: app.started, lambda: app.live, lambda: app.left_behind)
-    return Server(app, serving, folder, served, metrics=metrics, streams=app.streams), app
+    return Server(app, server_options, folder, served, metrics=metrics, streams=app.streams), app
 
 
 def _leave(code: int) -> None:
@@ -122,10 +142,15 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-def _address(options: GuestOptions) -> tuple[str, int]:
+def _address(options: GuestOptions, contained: bool) -> tuple[str, int]:
     published = options.network.published
     if published is None:
-        return _ADDRESS
+        return "0.0.0.0" if contained else "127.0.0.1", _PORT
     if len(published) != 1:
         raise InputError(f"--publish: found {len(published)} ports, expected one: a web app has no other")
     return next(iter(published.values()))
+
+
+def _guest_port(options: GuestOptions) -> int:
+    published = options.network.published
+    return next(iter(published)) if published else _PORT

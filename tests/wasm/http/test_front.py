@@ -21,8 +21,8 @@ from wherry.wasm.http.access import access_line
 from wherry.wasm.http.environment import read_options
 from wherry.wasm.http.exchange import Exchange
 from wherry.wasm.http.metrics import Metrics
+from wherry.wasm.http.options import ServerOptions
 from wherry.wasm.http.protocol import Patience
-from wherry.wasm.http.server import ServerOptions
 
 KEYS = ("first-key", "second-key")
 
@@ -62,7 +62,7 @@ def test_nothing_else_does(header: str, tmp_path: Path) -> None:
 def test_two_headers_are_no_key(tmp_path: Path) -> None:
     with serving(echo, tmp_path, keys=KEYS) as (_, address, _), socket.create_connection(address, SECONDS) as connection:
         both = b"Authorization: Bearer first-key\r\nAuthorization: Bearer first-key\r\n"
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + both + b"\r\n")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + both + b"\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 401")
 
 
@@ -112,14 +112,12 @@ def test_a_site_may_be_let_in(tmp_path: Path) -> None:
 # -- the host's own addresses
 
 
-def test_health_wants_no_key_and_metrics_do(tmp_path: Path) -> None:
+def test_health_wants_no_key(tmp_path: Path) -> None:
     with serving(echo, tmp_path, keys=KEYS) as (_, address, _):
         assert ask(address, target="/healthz")[1] == ask(address, target="/readyz")[1] == b"ok\n"
         assert ask(address, "HEAD", "/healthz")[1] == b""
         response, _ = ask(address, "POST", "/healthz", b"x")
         assert (response.status, response.headers["allow"]) == (405, "GET, HEAD")
-        assert ask(address, target="/metrics")[0].status == 401
-        assert ask(address, target="/metrics", Authorization="Bearer first-key")[0].status == 200
 
 
 def test_readiness_is_the_apps(tmp_path: Path) -> None:
@@ -217,7 +215,10 @@ def closed(connection: socket.socket) -> bytes:
     return said
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-A: ", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /"])
+HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", HEAD + b"X-A: ", HEAD + b"\r\nGET /"])
 def test_a_head_that_does_not_end(sent: bytes, tmp_path: Path) -> None:
     """Also one that goes on a letter at a time."""
     with serving(echo, tmp_path, patience=Patience(head=0.3)) as (_, address, _):
@@ -243,7 +244,7 @@ def test_a_head_that_does_not_end(sent: bytes, tmp_path: Path) -> None:
 def test_a_body_that_does_not_come(tmp_path: Path) -> None:
     with serving(echo, tmp_path, piece_seconds=0.2) as (_, address, log):
         with socket.create_connection(address, SECONDS) as connection:
-            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc")
             assert closed(connection).startswith(b"HTTP/1.1 408")
         until(lambda: len(log) == 1)
     assert log[0].status == 408
@@ -255,7 +256,7 @@ def test_the_rest_of_a_body_that_was_refused(tmp_path: Path) -> None:
         serving(echo, tmp_path, keys=KEYS, patience=Patience(rest=0.2)) as (_, address, _),
         socket.create_connection(address, SECONDS) as connection,
     ):
-        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\nabc")
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\nabc")
         assert closed(connection).startswith(b"HTTP/1.1 401")
 
 
@@ -263,7 +264,7 @@ def test_the_rest_of_a_body_that_was_refused(tmp_path: Path) -> None:
 def test_who_is_refused_hears_why(how: str, tmp_path: Path) -> None:
     """Also one that reads nothing until its whole body is sent, on a connection that closes then."""
     with serving(echo, tmp_path, keys=KEYS) as (_, address, _), socket.create_connection(address, SECONDS) as connection:
-        connection.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{how}\r\n".encode())
+        connection.sendall(f"POST / HTTP/1.1\r\nHost: localhost\r\n{how}\r\n".encode())
         for _ in range(3):
             connection.sendall(b"x" * 1_000_000)
         assert connection.recv(100).startswith(b"HTTP/1.1 401")
@@ -280,23 +281,10 @@ def test_a_client_that_does_not_read(tmp_path: Path) -> None:
 
     with serving(endless, tmp_path, patience=Patience(stall=0.3)) as (_, address, log):
         with socket.create_connection(address, SECONDS) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert ended.wait(SECONDS)
         until(lambda: len(log) == 1)
     assert log[0].status == 499
-
-
-def test_connections_have_a_number(tmp_path: Path) -> None:
-    with serving(echo, tmp_path, patience=Patience(connections=2)) as (_, address, _):
-        kept = [socket.create_connection(address, SECONDS) for _ in range(2)]
-        for connection in kept:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert connection.recv(100).startswith(b"HTTP/1.1 200")
-        with socket.create_connection(address, SECONDS) as one_more:
-            assert b"retry-after" in closed(one_more)
-        for connection in kept:
-            connection.close()
-        until(lambda: ask(address)[0].status == 200)
 
 
 @pytest.mark.parametrize("sent", [b"\0\1\2\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000])
@@ -328,7 +316,7 @@ def test_a_stop_waits_for_what_runs(number: signal.Signals, tmp_path: Path) -> N
     environ = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
     process = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
-    host, port = process.stdout.readline().split()[0].removeprefix("http://").split(":")
+    host, port = process.stdout.readline().split()[0].removeprefix("http://").rstrip("/").split(":")
     connection = http.client.HTTPConnection(host, int(port), timeout=SECONDS)
     connection.request("GET", "/")
     response = connection.getresponse()

@@ -17,7 +17,9 @@ from wherry.errors import GuestError, InputError, NotFoundError
 from wherry.wasm.http.access import Served
 from wherry.wasm.http.exchange import Exchange
 from wherry.wasm.http.listening import bound
-from wherry.wasm.http.server import Server, ServerOptions
+from wherry.wasm.http.options import ServerOptions
+from wherry.wasm.http.protocol import Patience
+from wherry.wasm.http.server import Server
 
 SECONDS = 20.0  # to wait for what will come
 
@@ -84,7 +86,7 @@ def test_bodies_in_chunks(tmp_path: Path) -> None:
 def test_clients_that_wait_for_a_word_get_it(tmp_path: Path) -> None:
     with serving(echo, tmp_path) as (_, address, _), socket.create_connection(address, SECONDS) as connection:
         connection.sendall(
-            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n"
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n"
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
         connection.sendall(b"hi")
@@ -166,7 +168,7 @@ def test_a_client_that_leaves_stops_the_answer(tmp_path: Path) -> None:
 
     with serving(endless, tmp_path) as (_, address, log):
         with socket.create_connection(address, SECONDS) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert connection.recv(100)
         assert told.wait(SECONDS) and ended.wait(SECONDS)
         until(lambda: len(log) == 1)
@@ -181,12 +183,12 @@ def test_a_client_that_leaves_the_queue_is_never_answered(tmp_path: Path) -> Non
         assert go.wait(SECONDS)
         exchange.start(204, [])
 
-    with serving(slow, tmp_path, threads=1) as (server, address, log):
+    with serving(slow, tmp_path, threads=1, patience=Patience(half_closed=0.1)) as (server, address, log):
         first = threading.Thread(target=lambda: ask(address, target="/first"))
         first.start()
         until(lambda: seen == ["/first"])
         with socket.create_connection(address, SECONDS) as connection:
-            connection.sendall(b"GET /second HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET /second HTTP/1.1\r\nHost: localhost\r\n\r\n")
             until(lambda: server.admitted == 2)
         until(lambda: [done.status for done in log] == [499])
         go.set()
@@ -197,7 +199,7 @@ def test_a_client_that_leaves_the_queue_is_never_answered(tmp_path: Path) -> Non
 def test_a_client_that_leaves_amid_its_body(tmp_path: Path) -> None:
     with serving(echo, tmp_path) as (_, address, log):
         with socket.create_connection(address, SECONDS) as connection:
-            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
         until(lambda: len(log) == 1)
         assert ask(address)[0].status == 200
     assert log[0].status == 499

@@ -21,7 +21,9 @@ from wherry.engine.transcript import TranscribeOptions
 from wherry.errors import NotFoundError
 from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.component import Compiled
-from wherry.wasm.http.server import Served, Server, ServerOptions
+from wherry.wasm.http.access import Served
+from wherry.wasm.http.options import ServerOptions
+from wherry.wasm.http.server import Server
 from wherry.wasm.nn.backend import BurnSpeech
 from wherry.wasm.nn.graph import Graph
 from wherry.wasm.pool import AppOptions
@@ -88,6 +90,15 @@ def test_every_byte_arrives_and_comes_back(web: Web) -> None:
     assert data == body
 
 
+def test_a_url_as_request_target_is_path_and_authority(web: Web) -> None:
+    """RFC 9112, 3.2.2. The component's URL is made of both: it would be none of its paths otherwise."""
+    with socket.create_connection(web.address, timeout=SECONDS) as connection:
+        connection.sendall(b"GET http://localhost:81/echo?q HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        with connection.makefile("rb") as file:
+            answer = file.read()
+    assert answer.startswith(b"HTTP/1.1 200") and b"x-query: ?q\r\n" in answer
+
+
 def test_a_graph_computes_for_it(web: Web, tiny_en: Whisper) -> None:
     """The reference is the engine, called without a sandbox."""
     with wave.open(str(SAMPLE)) as file:
@@ -117,7 +128,7 @@ def test_an_answer_streams(web: Web) -> None:
 def test_a_client_who_leaves_ends_the_guest(web: Web) -> None:
     for target in ("/events?count=100000000", "/spin"):
         with socket.create_connection(web.address, timeout=SECONDS) as leaving:
-            leaving.sendall(f"GET {target} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+            leaving.sendall(f"GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
             if "events" in target:
                 assert leaving.recv(100).startswith(b"HTTP/1.1 200")
         deadline = time.monotonic() + SECONDS
@@ -144,7 +155,7 @@ def test_nobody_else_can(web: Web, elsewhere: str, url: str) -> None:
 def test_a_client_who_leaves_ends_what_was_asked(web: Web, elsewhere: str) -> None:
     target = f"/fetch?url=http://{elsewhere}/slow"
     with socket.create_connection(web.address, timeout=SECONDS) as leaving:
-        leaving.sendall(f"GET {target} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+        leaving.sendall(f"GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
     deadline = time.monotonic() + SECONDS / 2
     while any(thread.name == "fetch" for thread in threading.enumerate()) or target not in [
         done.request.target for done in web.done

@@ -16,7 +16,9 @@ from tests.wasm.web import Web
 from wherry.errors import NotFoundError
 from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.component import Compiled
-from wherry.wasm.http.server import Served, Server, ServerOptions
+from wherry.wasm.http.access import Served
+from wherry.wasm.http.options import ServerOptions
+from wherry.wasm.http.server import Server
 from wherry.wasm.nn.graph import Graph
 from wherry.wasm.pool import AppOptions
 from wherry.wasm.wasi.proxy import HttpApp

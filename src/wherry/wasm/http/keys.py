@@ -13,16 +13,18 @@ class Keys:
     def __init__(self, keys: Sequence[str]) -> None:
         self._digests = [hashlib.sha256(key.encode()).digest() for key in keys]
 
-    def __bool__(self) -> bool:
-        return bool(self._digests)
+    def __len__(self) -> int:
+        return len(self._digests)
 
-    def admits(self, authorization: Sequence[str]) -> bool:
-        """authorization: the values of that header: one, `Bearer KEY`, or `Basic` with the key as password, which is how a
+    def find(self, authorization: Sequence[str]) -> int | None:
+        """The number of the key that a request has, None without one.
+
+        authorization: the values of that header: one, `Bearer KEY`, or `Basic` with the key as password, which is how a
         browser sends what a person typed.
         """
-        given = hashlib.sha256(_key(authorization[0] if len(authorization) == 1 else "")).digest()
-        matches = [hmac.compare_digest(given, digest) for digest in self._digests]
-        return any(matches)
+        digest = hashlib.sha256(_key(authorization[0] if len(authorization) == 1 else "")).digest()
+        matches = [number for number, own in enumerate(self._digests) if hmac.compare_digest(digest, own)]
+        return matches[0] if matches else None
 
 
 def _key(header: str) -> bytes:

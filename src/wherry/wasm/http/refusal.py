@@ -7,13 +7,14 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class RefusedError(Exception):
-    """code: a word for programs. headers: besides those of the body."""
+    """code: a word for programs. headers: besides those of the body. closes: whether the connection ends with the answer."""
 
-    def __init__(self, status: int, message: str, code: str, *, headers: Headers = ()) -> None:
+    def __init__(self, status: int, message: str, code: str, *, headers: Headers = (), closes: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.headers = tuple(headers)
+        self.closes = closes
 
     def body(self) -> bytes:
         kind = "invalid_request_error" if self.status < 500 else "server_error"
@@ -32,9 +33,10 @@ def without_key(browser: bool) -> RefusedError:
     return RefusedError(401, message, "invalid_api_key", headers=[(b"www-authenticate", how)])
 
 
-def from_elsewhere() -> RefusedError:
-    message = "found a request that a page of another site sent, expected its origin among those that this server allows"
-    return RefusedError(403, message, "origin_not_allowed")
+def two_lengths() -> RefusedError:
+    """Two readers of one request may each believe another length: what follows it could be smuggled (RFC 9112, 6.1)."""
+    message = "found Content-Length beside Transfer-Encoding, expected one of them"
+    return RefusedError(400, message, "bad_request", closes=True)
 
 
 def wrong_method(method: str) -> RefusedError:

@@ -8,16 +8,12 @@ the host's: /healthz, /readyz and /metrics.
 import asyncio
 import logging
 import math
-import os
-import re
-import tempfile
 import threading
 import time
-import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, MutableMapping
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,54 +23,35 @@ from starlette.middleware.cors import CORSMiddleware
 from wherry.errors import WherryError
 from wherry.wasm.http import refusal
 from wherry.wasm.http.access import Served
+from wherry.wasm.http.answer import Answer, Receive, Scope, Send, request_of
+from wherry.wasm.http.authority import Hosts, check_origin, is_loopback_address
+from wherry.wasm.http.bodies import ClientGoneError, body_file, body_pieces, receive_body
 from wherry.wasm.http.exchange import Exchange, Request
 from wherry.wasm.http.keys import Keys
+from wherry.wasm.http.limits import Clients, Shares, drop_slow_readers
 from wherry.wasm.http.listening import bound
 from wherry.wasm.http.metrics import CONTENT_TYPE, Metrics
-from wherry.wasm.http.protocol import Patience, protocol
+from wherry.wasm.http.options import ServerOptions
+from wherry.wasm.http.protocol import protocol
 from wherry.wasm.http.refusal import RefusedError
-from wherry.wasm.http.upload import Upload, has_body, said_size, too_large, too_slow
+from wherry.wasm.http.upload import Upload, has_body, said_size, too_large
 
 Handler = Callable[[Exchange], None]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _LOG = logging.getLogger(__name__)
 _MAX_HEAD_BYTES = 1 << 16
-_BODY_SECONDS = 300.0  # for a request's body to arrive
 _GRACE_SECONDS = 30
+_RELIEF_SECONDS = 1.0  # between looks at slow readers, while requests wait for a thread
 # Of one connection alone (RFC 9110, 7.6.1): the server's matter, not the app's.
 _HOP_BY_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
-# A proxy's ids are kept, so that its log and ours can be read together; what else a client sends could forge lines of a log.
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OPEN = {"/healthz", "/readyz"}  # whoever asks these has no key
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """threads: requests answered at once; `queue` more may wait, and the bodies of `uploads` more may be on their way.
-
-    keys: one of them must come with each request, if there are any. origins: sites whose pages may ask ("*": all).
-    piece_seconds: for the next piece of a body to arrive.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8080  # 0: any that is free
-    threads: int = 8
-    queue: int = 64
-    uploads: int = 256
-    max_body_bytes: int = 64 << 20
-    keys: tuple[str, ...] = ()
-    origins: tuple[str, ...] = ()
-    piece_seconds: float = 30.0
-    patience: Patience = field(default_factory=Patience)
 
 
 class Server:
     """`run` it, or have it `running` on another thread: then `url` answers. `folder` keeps bodies; its owner removes it.
 
     `admitted` is the number of requests that run or wait to. ready: whether the app can answer, for /readyz. streams: a path ->
-    the most bytes of a body that its handler reads as it comes, None where it wants it whole.
+    the most bytes of a body that its handler reads as it comes, None where it wants it whole. is_public: whether a path is a
+    page that needs no key.
     """
 
     def __init__(
@@ -87,6 +64,7 @@ class Server:
         metrics: Metrics | None = None,
         ready: Callable[[], bool] = lambda: True,
         streams: Callable[[str], int | None] = lambda path: None,
+        is_public: Callable[[str], bool] = lambda path: False,
     ) -> None:
         self._handler = handler
         self._options = options
@@ -95,11 +73,18 @@ class Server:
         self._ready = ready
         self._streams = streams
         self._streaming = 0  # of those admitted, requests whose bodies come while they are answered
+        self._is_public = is_public
         self._keys = Keys(options.keys)
+        self._metrics_key = Keys([options.metrics_key] if options.metrics_key else [])
+        self._clients = Clients(options.proxies)
+        self._places = Shares(options.places_per_client, "requests")
+        self._uploads = Shares(options.uploads_per_client, "uploads")
+        self._streaming_uploads = Shares(options.streams_per_client, "uploads")
+        self._answers: list[Answer] = []  # of the requests that are admitted
+        self._relief: asyncio.Task[None] | None = None
         self._metrics = metrics or Metrics()
         self._threads = ThreadPoolExecutor(options.threads, "answers")
         self._receiving = 0  # requests whose bodies are on their way
-        self.admitted = 0  # and those that wait for an answer
         self._running = 0
         self._counting = threading.Lock()
         self._metrics.watch_queue(lambda: self._running, lambda: max(0, self.admitted - self._running))
@@ -113,10 +98,12 @@ class Server:
                 expose_headers=["x-request-id", "retry-after"],
             )
         self._socket = bound(options.host, options.port)
+        self._is_loopback = is_loopback_address(self._socket.getsockname()[0])
+        self._hosts = Hosts(options.hosts, loopback=self._is_loopback)
         config = uvicorn.Config(
             self._answer,
             interface="asgi3",
-            http=protocol(options.patience),
+            http=protocol(options.patience, self._clients.holder),
             ws="none",
             lifespan="off",
             loop="asyncio",
@@ -133,8 +120,28 @@ class Server:
 
     @property
     def url(self) -> str:
+        """Where a client on this machine reaches it: one that listens on all interfaces is there too."""
         host, port = self._socket.getsockname()[:2]
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def asks_for_keys(self) -> bool:
+        return bool(self._keys)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return self._is_loopback
+
+    @property
+    def admitted(self) -> int:
+        """Requests that run or wait to."""
+        return len(self._answers)
 
     @property
     def threads(self) -> int:
@@ -166,10 +173,17 @@ class Server:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
-        answer = _Answer(_request(scope), receive, send)
+        request, refused = request_of(scope)
+        request = replace(request, client=self._clients.address_of(request.client, request.headers))
+        answer = Answer(request, receive, send, scope["state"]["connection"])
         scope["wherry.answer"] = answer
         try:
-            await self._inner(scope, answer.receive, answer.send)
+            if refused is None:
+                refused = self._misdirected(scope, request)
+            if refused is not None:
+                await self._refuse(answer, refused, answer.receive, answer.send)
+            else:
+                await self._inner(scope, answer.receive, answer.send)
         except ClientGoneError:
             answer.left = True
         except _BrokenError as broken:  # raised on: the server closes the connection, and the client sees half an answer
@@ -186,46 +200,68 @@ class Server:
             self._metrics.answered(answer.request.method, status, seconds, answer.received, answer.sent)
             self._log(Served(answer.request, status, seconds, answer.received, answer.sent))
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer: _Answer = scope["wherry.answer"]
+    def _misdirected(self, scope: Scope, request: Request) -> RefusedError | None:
+        """Before all else, a preflight too: a name that is not ours reaches nothing."""
+        local = scope.get("server")
         try:
-            self._check_rights(scope["path"], answer.request)
+            self._hosts.check(_header(request, "host"), local[0] if local else None)
+        except RefusedError as refused:
+            return refused
+        return None
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer: Answer = scope["wherry.answer"]
+        try:
+            key = self._check_rights(scope["path"], answer.request)
+            holder = self._clients.holder(answer.request.client)
+            answer.holders = [*([holder] if holder else []), *([f"key {key}"] if key is not None and len(self._keys) > 1 else [])]
             if (own := self._own(scope["path"], answer.request)) is not None:
-                await _say(send, answer.request, *own)
+                await answer.say(*own, send)
             elif (most := self._streams(scope["path"])) is not None and has_body(answer.request.headers):
                 await self._stream_to_app(answer, most, receive, send)
             else:
                 await self._pass_to_app(answer, receive, send)
         except RefusedError as refused:
-            headers = [(b"content-type", b"application/json"), *refused.headers]
-            if refused.status == 408 or not await self._hear_out(answer, receive):
-                headers.append((b"connection", b"close"))
-            await _say(send, answer.request, refused.status, headers, refused.body())
+            await self._refuse(answer, refused, receive, send)
 
-    async def _hear_out(self, answer: "_Answer", receive: Receive) -> bool:
+    async def _refuse(self, answer: Answer, refused: RefusedError, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json"), *refused.headers]
+        answer.mark_refused()
+        if refused.status == 408 or not await self._hear_out(answer, receive) or refused.closes:
+            headers.append((b"connection", b"close"))
+        await answer.say(refused.status, headers, refused.body(), send)
+
+    async def _hear_out(self, answer: Answer, receive: Receive) -> bool:
         """Whoever still sends a body when the connection closes may never read why: let it end, if it is not too long."""
         if answer.whole or any(name == "expect" for name, _ in answer.request.headers):
             return answer.whole
         try:
             async with asyncio.timeout(self._options.patience.rest):
-                async for _ in _body(receive, self._options.piece_seconds, math.inf):
+                async for _ in body_pieces(receive, self._options.piece_seconds, math.inf):
                     if answer.received > 2 * self._options.max_body_bytes:
                         return False
         except TimeoutError:
             return False
         return True
 
-    def _check_rights(self, path: str, request: Request) -> None:
-        """Raises RefusedError for who has no key, and for the page of another site: browsers add its visitor's rights."""
-        asked = request.headers
-        if self._keys and path not in _OPEN and not self._keys.admits([v for n, v in asked if n == "authorization"]):
-            browser = request.method in ("GET", "HEAD") and any(n == "accept" and "text/html" in v for n, v in asked)
-            raise refusal.without_key(browser)
-        given = dict(asked)
-        foreign = given.get("sec-fetch-site") in ("cross-site", "same-site")
-        allowed = not {"*", given.get("origin")}.isdisjoint(self._options.origins)
-        if foreign and not allowed and request.method not in ("GET", "HEAD", "OPTIONS"):
-            raise refusal.from_elsewhere()
+    def _check_rights(self, path: str, request: Request) -> int | None:
+        """-> the number of the key. Raises RefusedError for who has none, and for the page of another site."""
+        key = self._check_key(path, request)
+        check_origin(request.method, request.headers, _header(request, "host"), self._hosts, self._options.origins)
+        return key
+
+    def _check_key(self, path: str, request: Request) -> int | None:
+        authorization = [value for name, value in request.headers if name == "authorization"]
+        reads = request.method in ("GET", "HEAD")
+        if path == "/metrics" and self._metrics_key:
+            if self._metrics_key.find(authorization) is None:
+                raise refusal.without_key(False)
+            return None
+        key = self._keys.find(authorization)
+        is_open = path in _OPEN or (path == "/metrics" and self._is_loopback) or (reads and self._is_public(path))
+        if self._keys and key is None and not is_open:
+            raise refusal.without_key(reads and any(n == "accept" and "text/html" in v for n, v in request.headers))
+        return key
 
     def _own(self, path: str, request: Request) -> tuple[int, refusal.Headers, bytes] | None:
         """Answers of the host's: status, headers, body; None: the app's."""
@@ -238,39 +274,38 @@ class Server:
         well = path == "/healthz" or (self._ready() and not self._server.should_exit)
         return 200 if well else 503, [(b"content-type", b"text/plain; charset=utf-8")], b"ok\n" if well else b"not ready\n"
 
-    async def _pass_to_app(self, answer: "_Answer", receive: Receive, send: Send) -> None:
+    async def _pass_to_app(self, answer: Answer, receive: Receive, send: Send) -> None:
         self._check_room()
+        if not has_body(answer.request.headers):
+            answer.whole = True  # nothing of it is to come, whatever is sent on the connection
+            await self._admit(answer, self._for_app(answer.request, None, 0), receive, send)
+            return
         if self._receiving >= self._options.uploads:
             raise refusal.busy()
-        with _file(self._folder) as path:
-            self._receiving += 1
-            try:
-                size = await self._receive_body(receive, path)
-            finally:
-                self._receiving -= 1
+        with body_file(self._folder) as path:
+            with self._uploads.hold(answer.holders):
+                self._receiving += 1
+                try:
+                    size = await receive_body(receive, path, self._options.max_body_bytes, self._options.piece_seconds)
+                finally:
+                    self._receiving -= 1
             self._check_room()
-            self.admitted += 1
-            try:
-                await self._run(answer, self._for_app(answer.request, path, size), receive, send)
-            finally:
-                self.admitted -= 1
+            await self._admit(answer, self._for_app(answer.request, path, size), receive, send)
 
-    async def _stream_to_app(self, answer: "_Answer", most: int, receive: Receive, send: Send) -> None:
-        """Slow clients hold instances meanwhile: never more than half."""
+    async def _stream_to_app(self, answer: Answer, most: int, receive: Receive, send: Send) -> None:
         self._check_room()
-        if self._streaming >= max(1, self._options.threads // 2):
+        if self._streaming >= self._options.streams:
             raise refusal.busy()
         size = said_size(answer.request.headers)
         if size is not None and size > most:
             raise too_large(most)
-        upload = Upload(most, size, asyncio.get_running_loop())
-        self._streaming += 1
-        self.admitted += 1
-        try:
-            await self._run(answer, replace(self._for_app(answer.request, None, size or 0), upload=upload), receive, send)
-        finally:
-            self.admitted -= 1
-            self._streaming -= 1
+        with self._streaming_uploads.hold(answer.holders):
+            upload = Upload(most, size, asyncio.get_running_loop())
+            self._streaming += 1
+            try:
+                await self._admit(answer, replace(self._for_app(answer.request, None, size or 0), upload=upload), receive, send)
+            finally:
+                self._streaming -= 1
 
     def _for_app(self, request: Request, path: Path | None, size: int) -> Request:
         """The host's keys are none of the app's business."""
@@ -281,24 +316,23 @@ class Server:
         if self.admitted >= self._options.threads + self._options.queue:
             raise refusal.busy()
 
-    async def _receive_body(self, receive: Receive, path: Path) -> int:
-        limit = self._options.max_body_bytes
-        size = 0
-        ended = time.monotonic() + _BODY_SECONDS
-        try:
-            with path.open("wb") as file:
-                async for data in _body(receive, self._options.piece_seconds, ended):
-                    size += len(data)
-                    if size > limit:
-                        break
-                    file.write(data)
-        except TimeoutError as error:
-            raise too_slow(size) from error
-        if size > limit:
-            raise too_large(limit)
-        return size
+    async def _admit(self, answer: Answer, request: Request, receive: Receive, send: Send) -> None:
+        with self._places.hold(answer.holders):
+            self._answers.append(answer)
+            if self.admitted > self._options.threads and (self._relief is None or self._relief.done()):
+                self._relief = asyncio.ensure_future(self._relieve())
+            try:
+                await self._run(answer, request, receive, send)
+            finally:
+                self._answers.remove(answer)
 
-    async def _run(self, answer: "_Answer", request: Request, receive: Receive, send: Send) -> None:
+    async def _relieve(self) -> None:
+        """While requests wait for a thread, nobody holds more than a share of them by reading slowly."""
+        while self.admitted > self._options.threads:
+            await asyncio.sleep(_RELIEF_SECONDS)
+            drop_slow_readers(self._answers, self._options.slow_readers_per_client)
+
+    async def _run(self, answer: Answer, request: Request, receive: Receive, send: Send) -> None:
         exchange = Exchange(request, asyncio.get_running_loop())
         work = self._threads.submit(self._work, exchange)
         watch = asyncio.ensure_future(_watch(receive, exchange, work, self._options.piece_seconds))
@@ -322,69 +356,12 @@ class Server:
                 self._running -= 1
 
 
-class ClientGoneError(ConnectionError):
-    """The client left before its request was whole."""
-
-
 class _BrokenError(Exception):
     """An answer that began and cannot be ended."""
 
 
-class _Answer:
-    """A request's way in and out, counted. status: 0 until there is one. whole: its body is. Every answer has its id."""
-
-    def __init__(self, request: Request, receive: Receive, send: Send) -> None:
-        self.request = request
-        self.status = 0
-        self.received = 0
-        self.sent = 0
-        self.left = False
-        self.whole = False
-        self._receive = receive
-        self._send = send
-
-    async def receive(self) -> MutableMapping[str, Any]:
-        message = await self._receive()
-        self.received += len(message.get("body", b""))
-        self.whole = self.whole or not message.get("more_body")
-        return message
-
-    async def send(self, message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"x-request-id", self.request.id.encode())]
-        else:
-            self.sent += len(message.get("body", b""))
-        await self._send(message)
-
-
-def _request(scope: Scope) -> Request:
-    query = scope["query_string"]
-    target = scope["raw_path"] + (b"?" + query if query else b"")
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-    ids = [value for name, value in headers if name == "x-request-id" and _REQUEST_ID.fullmatch(value)]
-    return Request(
-        id=ids[0] if len(ids) == 1 else uuid.uuid4().hex,
-        method=scope["method"],
-        target=target.decode("latin-1"),
-        headers=headers,
-        body=None,
-        size=0,
-        scheme=scope["scheme"],
-        client=(scope["client"] or ("",))[0],
-    )
-
-
-async def _body(receive: Receive, piece_seconds: float, ended: float) -> AsyncGenerator[bytes]:
-    """Raises TimeoutError where the next piece is late, or all are not there when the clock says `ended`."""
-    while True:
-        async with asyncio.timeout(min(piece_seconds, ended - time.monotonic())):
-            message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGoneError
-        yield message.get("body", b"")
-        if not message.get("more_body"):
-            return
+def _header(request: Request, name: str) -> str | None:
+    return next((value for key, value in request.headers if key == name), None)
 
 
 async def _watch(receive: Receive, exchange: Exchange, work: Future[None], piece_seconds: float) -> None:
@@ -431,19 +408,3 @@ def _refusal(exchange: Exchange) -> RefusedError:
         return RefusedError(error.http_status, str(error), type(error).__name__)
     _LOG.error("request %s: found no answer", exchange.request.id, exc_info=error)
     return RefusedError(500, "the app gave no answer", "no_answer")
-
-
-async def _say(send: Send, request: Request, status: int, headers: refusal.Headers, body: bytes) -> None:
-    sized = [*headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": sized})
-    await send({"type": "http.response.body", "body": body if request.method != "HEAD" else b""})
-
-
-@contextmanager
-def _file(folder: Path) -> Generator[Path]:
-    handle, name = tempfile.mkstemp(dir=folder, prefix="body-")
-    os.close(handle)
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from wherry.errors import GuestError
 from wherry.wasm.component import Guest, Interface
@@ -132,8 +131,7 @@ def _method(name: str) -> Case:
 
 
 def _authority(request: Request) -> str | None:
-    if not request.target.startswith("/") and (named := urlsplit(request.target).netloc):
-        return named
+    """`Host` is that of a URL as request target, too: the server has seen to it."""
     return next((value for name, value in request.headers if name.lower() == "host"), None)
 
 
