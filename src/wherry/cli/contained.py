@@ -73,6 +73,7 @@ def _options(name: str, environment: dict[str, str], volumes: list[str]) -> "Run
         entrypoint=name,
         network="engine",
         pull="never",  # a container brings its models along
+        log_format=environment.get("WHERRY_LOG_FORMAT"),
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wherry.cli.publish import of_server, published_ports, refuse_arguments, without_grants
-from wherry.errors import GuestError, InputError, NotFoundError, StoppedError
+from wherry.errors import GuestError, InputError, NotFoundError, StoppedError, WherryError
 from wherry.wasm.allowed import AllowedHost
 from wherry.wasm.host import Guest, GuestOptions, Mount
 
@@ -51,10 +51,24 @@ class RunOptions:
     pull: str = "missing"
     read_only: bool = False
     name: str | None = None
+    log_format: str | None = None  # text or json; WHERRY_LOG_FORMAT, else text
 
 
 def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int:
-    """Run an image, a file or an artifact -> the exit code. Raises WherryError."""
+    """Run an image, a file or an artifact -> the exit code. Raises WherryError where the log is text."""
+    from wherry.cli.run_log import message_writer, read_log_format, write_error
+
+    name, log_format = options.name or Path(target).name, read_log_format(options.log_format, os.environ)
+    try:
+        return _run_target(target, arguments, replace(options, log_format=log_format), message_writer(name, log_format))
+    except WherryError as error:
+        if log_format == "text":
+            raise
+        write_error(name, error)
+        return error.exit_code
+
+
+def _run_target(target: str, arguments: Sequence[str], options: RunOptions, say: Callable[[str], None]) -> int:
     from wherry.cli.program import open_program
     from wherry.engine.cache import default_cache
     from wherry.oci.settings import PRELOAD_VARIABLE, RunSettings, split_preloads
@@ -68,9 +82,6 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
     for mount in own:
         mount.check()  # for apps too, whose instances would each fail; and before an image is fetched
     of_user = options.nn_preload or split_preloads(given.get(PRELOAD_VARIABLE) or os.environ.get(PRELOAD_VARIABLE) or "")
-
-    def say(line: str) -> None:
-        print(f"{options.name or Path(target).name}: {line}", file=sys.stderr, flush=True)
 
     with open_program(
         target,
@@ -144,7 +155,7 @@ def run_guest(target: str, arguments: Sequence[str], options: RunOptions) -> int
                 if arguments and not contained:
                     refuse_arguments(target, arguments)
                 kinds = _kinds(preloads, resolve)
-                serving = ServeOptions(options.host, options.metrics_key, contained)
+                serving = ServeOptions(options.host, options.metrics_key, contained, options.log_format or "text")
                 return serve(compiled, given_to_it, kinds, shared, say, serving)
             _warn_of(missing, say)
             return _run(lambda: Command(compiled, given_to_it, shared.find, load_passed, say))

@@ -53,6 +53,11 @@ _PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm", "linux/amd64")
 @click.option("--read-only", is_flag=True, help="The image's root cannot be written to.")
 @click.option("--runtime", type=click.Choice(_RUNTIMES), help="Accepted as docker run does.")
 @click.option("--name", help="Accepted as docker run does: the guest's name in messages.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="What Wherry writes to stderr: text, or a JSON object per line. Default: WHERRY_LOG_FORMAT, else text.",
+)
 @click.option("--rm", "remove", is_flag=True, help="Accepted as docker run does: a run leaves nothing behind.")
 def run(
     target: str,
@@ -78,6 +83,7 @@ def run(
     read_only: bool,
     runtime: str | None,
     name: str | None,
+    log_format: str | None,
     remove: bool,
 ) -> int:
     """Run IMAGE or FILE.wasm, sandboxed, next to its models.
@@ -126,5 +132,6 @@ def run(
         pull=pull,
         read_only=read_only,
         name=name,
+        log_format=log_format,
     )
     return run_guest(target, arguments, options)

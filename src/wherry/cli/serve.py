@@ -28,11 +28,13 @@ _CONVERSATIONS = 32  # requests at once where there is a language model, which c
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """hosts: names under which clients reach the app. contained: an engine publishes the port, or does not."""
+    """hosts: names under which clients reach the app. contained: an engine publishes the port, or does not. log_format: text or
+    json, of the line for each request."""
 
     hosts: Sequence[str] = ()
     metrics_key: str | None = None
     contained: bool = False
+    log_format: str = "text"
 
 
 def serve(
@@ -87,7 +89,7 @@ def _ready(
 ) -> tuple["Server", "Pool"]:
     """folder: for the bodies of requests and for the instances' own."""
     from wherry.wasm.host import Mount
-    from wherry.wasm.http.access import Served, access_line
+    from wherry.wasm.http.access import Served, access_line, access_text
     from wherry.wasm.http.environment import read_options
     from wherry.wasm.http.metrics import Metrics
     from wherry.wasm.http.options import ServerOptions
@@ -110,8 +112,10 @@ def _ready(
         folder=folder,
     )
 
+    line_of = access_line if serving.log_format == "json" else access_text
+
     def served(done: Served) -> None:
-        print(access_line(done), file=sys.stderr, flush=True)
+        print(line_of(done), file=sys.stderr, flush=True)
 
     def named(kind: str) -> list[str]:
         return [name for name, each in kinds.items() if each == kind]

@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.wasm.http.test_server import SECONDS, ask, echo, serving, until
 from wherry.errors import InputError
-from wherry.wasm.http.access import access_line
+from wherry.wasm.http.access import access_line, access_text
 from wherry.wasm.http.environment import read_options
 from wherry.wasm.http.exchange import Exchange
 from wherry.wasm.http.metrics import Metrics
@@ -199,6 +200,19 @@ def test_the_log_is_a_line_of_json(tmp_path: Path) -> None:
     assert (said["received"], said["sent"], said["client"]) == (5, len(data), "127.0.0.1")
     assert said["request"] == log[0].request.id
     assert json.loads(access_line(replace(log[0], request=replace(log[0].request, headers=[]))))["agent"] is None
+
+
+def test_a_text_log_line_cannot_be_forged(tmp_path: Path) -> None:
+    with serving(echo, tmp_path) as (_, address, log):
+        ask(address, "POST", "/v1/x?key=secret", b"12345", Authorization="Bearer secret", User_Agent='a" status=200 "b')
+        until(lambda: len(log) == 1)
+    line = access_text(log[0])
+    assert "\n" not in line and "secret" not in line
+    assert re.fullmatch(
+        r'\S+ 127\.0\.0\.1 POST /v1/x 200 \d+\.\d{3}s received=5 sent=\d+ agent="a\\" status=200 \\"b" request=\w+', line
+    )
+    odd = replace(log[0], request=replace(log[0].request, target="/a b\n200\x1b[31m", headers=[]))
+    assert " POST /a%20b\\n200\\u001b[31m 200 " in access_text(odd) and 'agent="-"' in access_text(odd)
 
 
 # -- clients without manners

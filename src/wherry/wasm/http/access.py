@@ -1,8 +1,9 @@
-"""A line of JSON for every request that was answered."""
+"""A line of the log for every request that was answered: text, or JSON."""
 
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from wherry.wasm.http.exchange import Request
 
@@ -20,11 +21,25 @@ class Served:
     sent: int
 
 
+def access_text(served: Served) -> str:
+    """The same as one line for people. What a client wrote is quoted as JSON quotes it, so that it forges no second line."""
+    fields = _fields(served)
+    path, agent = json.dumps(fields["path"])[1:-1].replace(" ", "%20"), json.dumps(fields["agent"] or "-")
+    return (
+        f"{fields['time']} {fields['client']} {fields['method']} {path} {fields['status']} {fields['seconds']:.3f}s "
+        f"received={fields['received']} sent={fields['sent']} agent={agent} request={fields['request']}"
+    )
+
+
 def access_line(served: Served) -> str:
     """Times are UTC. Headers stay out, but for the client's name of itself: they hold keys."""
+    return json.dumps(_fields(served))
+
+
+def _fields(served: Served) -> dict[str, Any]:
     asked = served.request
     agent = next((value for name, value in asked.headers if name == "user-agent"), None)
-    fields = {
+    return {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "request": asked.id,
         "client": asked.client,
@@ -36,4 +51,3 @@ def access_line(served: Served) -> str:
         "sent": served.sent,
         "agent": agent and agent[:256],
     }
-    return json.dumps(fields)
