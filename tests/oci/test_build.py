@@ -19,7 +19,7 @@ import pytest
 
 from tests.oci.conftest import Killable, program, run
 from wherry.errors import InputError, NotFoundError, WherryError
-from wherry.oci import image
+from wherry.oci import image, stored
 from wherry.oci.build import build, read_recipe
 from wherry.oci.compression import Compression
 from wherry.oci.image import Descriptor, ImageConfig, Index, Manifest, Platform
@@ -68,11 +68,9 @@ def make(
 
 
 def open_image(store: Store, descriptor: Descriptor, platform: str = "wasi/wasm") -> tuple[Manifest, ImageConfig]:
-    index = store.document(descriptor)
-    assert isinstance(index, Index)
-    manifest = store.document(index.choose([Platform.parse(platform)]))
-    assert isinstance(manifest, Manifest)
-    return manifest, ImageConfig.parse(store.read(manifest.config.digest))
+    manifest, config = stored.open_image(store, descriptor, [Platform.parse(platform)])
+    assert config is not None
+    return manifest, config
 
 
 def files_of(layers: list[bytes]) -> dict[str, str]:

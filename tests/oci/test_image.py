@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wherry.errors import FormatError, InputError, NotFoundError
+from wherry.errors import FormatError, InputError
 from wherry.oci import image
 from wherry.oci.digest import Digest
 from wherry.oci.fields import Fields
@@ -97,15 +97,10 @@ def test_the_specifications_manifest() -> None:
     assert manifest.descriptor.size == len(MANIFEST) and manifest.digest == Digest.of_bytes(MANIFEST)
 
 
-def test_the_specifications_index_is_chosen_from() -> None:
+def test_the_specifications_index_is_read() -> None:
     index = parse_document(INDEX)
     assert isinstance(index, Index)
-    assert index.choose([Platform("linux", "arm64")]).size == 7682
-    assert index.choose([Platform("wasi", "wasm"), Platform("linux", "ppc64le")]).size == 7143
-    with pytest.raises(NotFoundError, match="linux/ppc64le, linux/arm64/v8, expected wasi/wasm"):
-        index.choose([Platform("wasi", "wasm")])
-    with pytest.raises(NotFoundError):
-        index.choose([Platform("linux", "arm64", "v7")])
+    assert [(str(entry.platform), entry.size) for entry in index.manifests] == [("linux/ppc64le", 7143), ("linux/arm64/v8", 7682)]
     with pytest.raises(FormatError, match="expected a manifest"):
         Manifest.parse(INDEX)
 
@@ -175,7 +170,7 @@ DESCRIPTOR = json.loads(MANIFEST)["config"]
         (changed(MANIFEST, layers=[DESCRIPTOR | {"digest": "sha256:../../etc/passwd"}]), "", r"layers\[0\]: digest"),
         (changed(MANIFEST, layers=[DESCRIPTOR | {"mediaType": 5}]), "", "mediaType: found 5"),
         (changed(MANIFEST, annotations={"a": 1}), "", "annotations: a: found 1"),
-        (changed(INDEX, manifests=[DESCRIPTOR | {"platform": {"os": "linux"}}]), "", "architecture: found nothing"),
+        (changed(INDEX, manifests=[DESCRIPTOR | {"platform": {"os": 5}}]), "", "os: found 5"),
     ],
 )
 def test_what_is_no_manifest_is_refused_by_field(raw: bytes, announced: str, words: str) -> None:
@@ -199,11 +194,40 @@ def test_what_is_no_configuration_is_refused_by_field(raw: bytes, words: str) ->
         ImageConfig.parse(raw)
 
 
-def test_platforms() -> None:
-    assert str(Platform.parse("linux/arm64/v8")) == "linux/arm64/v8"
-    for wrong in ("wasm", "a/b/c/d", "/wasm", ""):
-        with pytest.raises(InputError, match="platform"):
-            Platform.parse(wrong)
+@pytest.mark.parametrize(
+    ("text", "platform"),
+    [
+        ("linux/arm64/v8", "linux/arm64/v8"),
+        ("Linux/AArch64", "linux/arm64"),
+        ("x86_64", "linux/amd64"),
+        ("linux", "linux/amd64"),
+        ("wasi/wasm32", "wasi/wasm"),
+        ("wasi", "wasi/wasm"),
+        ("wasip1", "wasip1/wasm"),
+        ("wasm", "wasm"),
+        ("wasm32", "wasm"),
+    ],
+)
+def test_platforms_are_read_as_containerd_reads_them(text: str, platform: str) -> None:
+    assert str(Platform.parse(text)) == platform
+
+
+@pytest.mark.parametrize("wrong", ["a/b/c/d", "/wasm", "", "wasi/", "teapot"])
+def test_what_is_no_platform_is_refused(wrong: str) -> None:
+    with pytest.raises(InputError, match="platform"):
+        Platform.parse(wrong)
+
+
+def test_half_a_surrogate_pair_is_read_as_go_reads_it() -> None:
+    """encoding/json: unpaired surrogates are U+FFFD; whole pairs are the character."""
+    raw = rb'{"os":"wasi","architecture":"wasm","config":{"Env":["A=\ud800","B=\ud83d\ude00"],"Labels":{"\udfff":"x"},'
+    raw += rb'"Entrypoint":["a\udc00b"]},"rootfs":{"type":"layers"}}'
+    config = ImageConfig.parse(raw)
+    assert config.env == ("A=\ufffd", "B=\U0001f600")
+    assert (config.labels, config.entrypoint) == ({"\ufffd": "x"}, ("a\ufffdb",))
+    for name in ("Env", "Cmd", "Entrypoint"):
+        with pytest.raises(FormatError, match=f"{name}: found a zero byte"):
+            ImageConfig.parse(b'{"os":"a","architecture":"b","config":{"' + name.encode() + rb'":["a\u0000"]}}')
 
 
 JSON = st.recursive(

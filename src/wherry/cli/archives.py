@@ -58,7 +58,7 @@ def load(source: Path | None, tag: str | None) -> None:
       docker save app | wherry load
       wherry load -i speech.tar
     """
-    from wherry.cli.store import open_store
+    from wherry.cli.store import open_store, warn_of_what_does_not_run
     from wherry.errors import NotFoundError
     from wherry.oci.archive import load as load_archive
     from wherry.oci.layout import load_folder
@@ -77,3 +77,4 @@ def load(source: Path | None, tag: str | None) -> None:
         raise NotFoundError(f"{source}: found no such file, expected a tar file or the folder of an OCI layout")
     for image in images:
         click.echo(f"{image.reference.familiar} {image.descriptor.digest}")
+        warn_of_what_does_not_run(store, image)

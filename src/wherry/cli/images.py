@@ -112,10 +112,14 @@ def prune() -> None:
 def _row(store: "Store", image: "StoredImage") -> dict[str, Any]:
     """A line of the list: `bytes` is what a pull would bring, each layer once."""
     from wherry.oci.image import Index
+    from wherry.oci.stored import read_config, stored_images
 
     document = store.document(image.descriptor)
-    entries = document.manifests if isinstance(document, Index) else ()
-    platforms = [str(entry.platform) for entry in entries if entry.platform is not None and store.has(entry.digest)]
+    if isinstance(document, Index):
+        found = stored_images(store, document)
+        platforms = [str(entry.platform) for entry in found if store.has(entry.descriptor.digest)]
+    else:
+        platforms = [str(read_config(store, document).platform)] if document.is_image else []
     return {
         "name": image.reference.familiar,
         "digest": str(image.descriptor.digest),

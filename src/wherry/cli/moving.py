@@ -8,10 +8,11 @@ from contextlib import contextmanager
 import click
 
 from wherry.cli.download_bars import open_bars
-from wherry.cli.store import open_store
+from wherry.cli.store import open_store, warn_of_what_does_not_run
 from wherry.oci.digest import Digest
 from wherry.oci.docker_config import DockerConfig
 from wherry.oci.progress import Progress, Step
+from wherry.oci.store import Store, StoredImage
 from wherry.oci.transfer import Transferred, Transfers
 
 _ENDS = {"there": "there already", "mounted": "mounted from another repository", "done": "done"}
@@ -30,9 +31,10 @@ def transfers(*, quiet: bool) -> Iterator[Transfers]:
         yield Transfers(store, config, progress=_say_ends)
 
 
-def tell(result: Transferred, moved: str, *, quiet: bool) -> None:
+def tell(result: Transferred, store: Store, moved: str, *, quiet: bool) -> None:
     """The name and digest on stdout; what that was on stderr."""
     if not quiet:
+        warn_of_what_does_not_run(store, StoredImage(result.reference, result.descriptor))
         platforms = ", ".join(map(str, result.platforms)) or "no platform: an artifact"
         click.echo(f"{moved} {result.bytes / 1e6:.1f} MB ({platforms})", err=True)
     name = result.reference if result.reference.digest is not None else f"{result.reference}@{result.descriptor.digest}"

@@ -51,7 +51,7 @@ def open_program(
     from wherry.oci.image import Platform
 
     store = open_store()
-    wanted = None if platform is None or platform == "wasi/wasm32" else Platform.parse(platform)
+    wanted = Platform.parse(platform) if platform is not None else None
     image = _find(store, target, wanted, pull_policy)
     manifest, config = open_manifest(store, image, wanted)
     if config is None:

@@ -35,4 +35,4 @@ def pull(image: str, platform: str | None, all_platforms: bool, quiet: bool) -> 
     reference = Reference.parse(image)
     with transfers(quiet=quiet) as moving:
         result = fetch(reference, moving, platform=wanted, all_platforms=all_platforms)
-    tell(result, "pulled", quiet=quiet)
+    tell(result, moving.store, "pulled", quiet=quiet)

@@ -23,4 +23,4 @@ def push(image: str, quiet: bool) -> None:
     reference = Reference.parse(image)
     with transfers(quiet=quiet) as moving:
         result = send(reference, moving)
-    tell(result, "pushed", quiet=quiet)
+    tell(result, moving.store, "pushed", quiet=quiet)

@@ -5,7 +5,6 @@ import click
 from wherry.cli.guest import ANY_GPU, RunOptions, run_guest
 
 _RUNTIMES = ("io.containerd.wasmedge.v1", "io.containerd.wherry.v1", "wasmedge", "wherry")
-_PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm", "linux/amd64")
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -48,7 +47,7 @@ _PLATFORMS = ("wasi/wasm", "wasi/wasm32", "wasip1/wasm", "linux/amd64")
     help="A host that the guest may reach. One that is not public is given by its address. Default: none.",
 )
 @click.option("--coarse-clock", is_flag=True, help="The guest's clocks tell milliseconds apart, and nothing finer.")
-@click.option("--platform", type=click.Choice(_PLATFORMS), help="Of an image for several. Default: the first of these it has.")
+@click.option("--platform", metavar="OS/ARCH", help="Of an image for several. Default: wasi/wasm, wasip1/wasm … linux/amd64.")
 @click.option("--pull", type=click.Choice(["missing", "always", "never"]), default="missing", help="When to fetch the image.")
 @click.option("--read-only", is_flag=True, help="The image's root cannot be written to.")
 @click.option("--runtime", type=click.Choice(_RUNTIMES), help="Accepted as docker run does.")

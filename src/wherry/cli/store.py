@@ -2,12 +2,15 @@
 
 import re
 
+import click
+
 from wherry.engine.catalog import default_cache
-from wherry.errors import InputError
-from wherry.oci.image import MANIFESTS, PREFERRED, ImageConfig, Index, Manifest, Platform
+from wherry.errors import FormatError, InputError, NotFoundError
+from wherry.oci.image import MANIFESTS, PREFERRED, ImageConfig, Manifest, Platform
 from wherry.oci.reference import Reference
 from wherry.oci.rootfs import Roots
 from wherry.oci.store import Store, StoredImage
+from wherry.oci.stored import open_image, why_not_run
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{6,64})")
 
@@ -36,17 +39,18 @@ def find_image(store: Store, text: str) -> StoredImage:
 
 
 def open_manifest(store: Store, image: StoredImage, platform: Platform | None = None) -> tuple[Manifest, ImageConfig | None]:
-    """The manifest for a platform, by default the first of wasi/wasm, wasip1/wasm and linux/amd64; an artifact has no image
-    configuration. Raises NotFoundError, FormatError."""
-    document = store.document(image.descriptor)
-    if isinstance(document, Index):
-        entry = document.choose((platform,) if platform is not None else PREFERRED)
-        document = store.document(entry)
-        if isinstance(document, Index):
-            raise InputError(f"image {image.reference.familiar}: found an index in an index, expected a manifest")
-    if not document.is_image:
-        return document, None
-    return document, ImageConfig.parse(store.read(document.config.digest), document.config.media_type)
+    """The manifest for a platform, by default the first of wasi/wasm, wasip1/wasm, wasip2/wasm and linux/amd64; an artifact has
+    no image configuration. Raises NotFoundError, FormatError."""
+    try:
+        return open_image(store, image.descriptor, (platform,) if platform is not None else PREFERRED)
+    except (NotFoundError, FormatError) as error:
+        raise type(error)(f"image {image.reference.familiar}: {error.message}", hint=error.hint) from error
+
+
+def warn_of_what_does_not_run(store: Store, image: StoredImage) -> None:
+    """A line on stderr where `wherry run` would refuse what was just brought in, or sent."""
+    if reason := why_not_run(store, image.descriptor):
+        click.echo(f"note: `wherry run {image.reference.familiar}` would refuse it: {reason}", err=True)
 
 
 def open_manifests(store: Store) -> list[tuple[Manifest, ImageConfig]]:

@@ -31,6 +31,7 @@ from wherry.oci.image import (
 from wherry.oci.layout import LAYOUT, check_layout, images_of, index_of, parse_index
 from wherry.oci.reference import Reference
 from wherry.oci.store import Store, StoredImage
+from wherry.oci.stored import check_image, stored_images
 from wherry.oci.tarstream import Limits, TarStream, check_space
 
 _DOCUMENTS = ("oci-layout", "index.json", "manifest.json")
@@ -78,6 +79,9 @@ def load(
                 f"{place}: found neither index.json nor manifest.json, expected an image",
                 hint="`docker save` and `wherry save` write one",
             )
+        for image in images:
+            store.require(image.descriptor)
+            check_image(store, image.descriptor)
         for image in images:
             store.tag(image.reference, image.descriptor)
     return images
@@ -166,9 +170,9 @@ def _docker_listing(store: Store, images: Sequence[StoredImage]) -> bytes:
     for image in images:
         document = store.document(image.descriptor)
         if isinstance(document, Index):
-            here = [entry for entry in document.manifests if store.has(entry.digest)]
+            here = [found.descriptor for found in stored_images(store, document) if store.has(found.descriptor.digest)]
             chosen = [entry for platform in _PREFERRED for entry in here if entry.platform == platform] + here
-            document = store.document(chosen[0])
+            document = store.document(chosen[0]) if chosen else document
         if isinstance(document, Manifest) and document.is_image:
             names = [image.reference.familiar] if image.reference.tag and not image.reference.digest else []
             entries.append(

@@ -7,12 +7,10 @@ from wherry.errors import FormatError, InputError, NotFoundError
 from wherry.oci.component import read_names
 from wherry.oci.digest import CHUNK
 from wherry.oci.fields import to_json
-from wherry.oci.image import Descriptor, Manifest
+from wherry.oci.image import WASM_CONFIG, WASM_LAYER, Descriptor, Manifest
 from wherry.oci.reference import Reference
 from wherry.oci.store import Store
 
-WASM_CONFIG = "application/vnd.wasm.config.v0+json"
-WASM_LAYER = "application/wasm"
 _EPOCH = "1970-01-01T00:00:00Z"
 _MODULE, _COMPONENT = b"\0asm\1\0\0\0", b"\0asm\x0d\0\1\0"
 

@@ -14,7 +14,7 @@ from wherry.oci.compression import Compression
 from wherry.oci.context import Context, Ignore
 from wherry.oci.dockerfile import read_dockerfile
 from wherry.oci.fields import to_json
-from wherry.oci.image import OCI_CONFIG, PREFERRED, Descriptor, Index, Manifest, Platform
+from wherry.oci.image import BUILT, OCI_CONFIG, Descriptor, Index, Manifest, Platform
 from wherry.oci.layer import Layer, store_layer
 from wherry.oci.project import read_project
 from wherry.oci.recipe import Bundle, Recipe, Step
@@ -77,7 +77,7 @@ def build(
     with store.hold():
         layers = _store_layers(recipe, store, compression, say)
         manifests = []
-        for platform in PREFERRED:
+        for platform in BUILT:
             mine, below = recipe, list[Layer]()
             if bundle is not None and platform == _LINUX:
                 mine = _standing_alone(recipe, guest, bundle)

@@ -1,12 +1,14 @@
 """JSON from outside, field by field: what is missing or of another type is named with its place."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wherry.errors import FormatError
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_SIZE = (1 << 63) - 1  # sizes are int64 in every implementation
 
 
@@ -22,6 +24,7 @@ class Fields:
         """Raises FormatError unless `raw` is one JSON object in UTF-8 without a key twice: readers differ in which they take."""
 
         def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+            items = [(_whole(name), _whole(value)) for name, value in items]
             found = dict(items)
             if len(found) != len(items):
                 names = [name for name, _ in items]
@@ -101,6 +104,13 @@ class Fields:
 
     def _wrong(self, name: str, value: object, expected: str) -> FormatError:
         return FormatError(f"{self.place}: {name}: found {_kind(value)}, expected {expected}")
+
+
+def _whole(value: Any) -> Any:
+    """Half a surrogate pair (`"\\ud800"`) is no character; Go's JSON reads U+FFFD, and so do we: the rest is still good."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:

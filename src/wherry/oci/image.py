@@ -4,11 +4,11 @@ Docker's own forms (distribution manifest v2, schema 2) have the same fields und
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from wherry.errors import FormatError, InputError, NotFoundError
+from wherry.errors import FormatError, InputError
 from wherry.oci.digest import Digest
 from wherry.oci.fields import Fields, to_json
 
@@ -25,11 +25,19 @@ DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 DOCKER_LAYER_GZIP = DOCKER_LAYER + ".gzip"
 DOCKER_LAYER_ZSTD = DOCKER_LAYER + ".zstd"
+WASM_CONFIG = "application/vnd.wasm.config.v0+json"
+WASM_LAYER = "application/wasm"
 
 MANIFESTS = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEXES = (OCI_INDEX, DOCKER_INDEX)
 MAX_MANIFEST = 4 << 20  # bytes, as registries have it; a configuration may be as large
 _MAX_ENTRIES = 4096  # layers of a manifest, manifests of an index
+_MAX_LAYERS = 127  # as overlayfs has it
+_LAYER_KINDS = (".tar", ".tar+gzip", ".tar+zstd", ".tar.gzip", ".tar.zstd")
+_WASM_SYSTEMS = ("wasi", "wasip1", "wasip2")
+_ARCHITECTURES = ("386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x")
+_SPELLINGS = {"wasm32": "wasm", "x86_64": "amd64", "x86-64": "amd64", "i386": "386", "aarch64": "arm64", "armhf": "arm"}
+_VARIANTS = {"arm": "v7", "arm64": "v8", "amd64": "v1"}  # which an image that names none is of
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
 
 
@@ -47,23 +55,50 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> "Platform":
-        """Raises InputError."""
-        parts = text.split("/")
+        """As containerd reads it; one word alone names its usual companion: `wasm`, `wasip1`, `arm64`. Raises InputError."""
+        parts = text.lower().split("/")
+        if len(parts) == 1 and parts[0] in _WASM_SYSTEMS:
+            return cls(parts[0], "wasm")
+        if len(parts) == 1 and _architecture(parts[0]) == "wasm":
+            return cls("", "wasm")
+        if len(parts) == 1 and parts[0] == "linux":
+            return cls("linux", "amd64")
+        if len(parts) == 1 and _architecture(parts[0]) in _ARCHITECTURES:
+            return cls("linux", _architecture(parts[0]))
         if len(parts) not in (2, 3) or not all(parts):
             raise InputError(f'platform: found "{text}", expected OS/ARCHITECTURE[/VARIANT] such as wasi/wasm')
-        return cls(*parts)
+        return cls(parts[0], _architecture(parts[1]), *parts[2:])
 
     @classmethod
     def read(cls, fields: Fields) -> "Platform":
         """Raises FormatError."""
         return cls(fields.text("os"), fields.text("architecture"), fields.text("variant", ""), fields.text("os.version", ""))
 
+    @classmethod
+    def read_optional(cls, fields: Fields) -> "Platform | None":
+        """None where it says too little: `{}` and empty names are in use. Raises FormatError where a name is no string."""
+        os, architecture = fields.text("os", ""), fields.text("architecture", "")
+        return cls(os, architecture, fields.text("variant", ""), fields.text("os.version", "")) if os and architecture else None
+
+    @property
+    def alternatives(self) -> "tuple[Platform, ...]":
+        """What it stands for: `wasm` for Wasm on any system, in the order of preference."""
+        return (self,) if self.os else tuple(replace(self, os=os) for os in _WASM_SYSTEMS)
+
+    def matches(self, wanted: "Platform") -> bool:
+        """Whether an image for this platform is one for `wanted`, which may leave its variant open."""
+        if (self.os, _architecture(self.architecture)) != (wanted.os, wanted.architecture):
+            return False
+        usual = _VARIANTS.get(wanted.architecture, "")
+        return not wanted.variant or (self.variant or usual) == wanted.variant
+
     def to_json(self) -> dict[str, str]:
         said = {"architecture": self.architecture, "os": self.os, "os.version": self.os_version, "variant": self.variant}
         return {name: value for name, value in said.items() if value}
 
 
-PREFERRED = (Platform("wasi", "wasm"), Platform("wasip1", "wasm"), Platform("linux", "amd64"))  # of an index, the first there
+BUILT = (Platform("wasi", "wasm"), Platform("wasip1", "wasm"), Platform("linux", "amd64"))  # what a build makes images for
+PREFERRED = (*BUILT[:2], Platform("wasip2", "wasm"), BUILT[2])  # of an index, the first there
 
 
 @dataclass(frozen=True)
@@ -93,7 +128,7 @@ class Descriptor:
             fields.text("mediaType"),
             digest,
             fields.integer("size"),
-            Platform.read(fields.child("platform")) if fields.has("platform") else None,
+            Platform.read_optional(fields.optional("platform")),
             fields.text_map("annotations"),
             fields.text("artifactType", ""),
             fields.texts("urls", _MAX_ENTRIES),
@@ -195,23 +230,6 @@ class Index(_Document):
             said["annotations"] = dict(annotations)
         return cls(to_json(said), media_type, tuple(manifests), dict(annotations or {}))
 
-    def choose(self, wanted: Sequence[Platform]) -> Descriptor:
-        """The entry for the first of the `wanted` platforms that is there. Raises NotFoundError naming what is."""
-        for platform in wanted:
-            for entry in self.manifests:
-                has = entry.platform
-                if (
-                    has is not None
-                    and (has.os, has.architecture) == (platform.os, platform.architecture)
-                    and (not platform.variant or has.variant == platform.variant)
-                ):
-                    return entry
-        there = ", ".join(str(entry.platform) for entry in self.manifests if entry.platform is not None) or "none"
-        raise NotFoundError(
-            f"index {self.digest}: platform: found {there}, expected {' or '.join(map(str, wanted))}",
-            hint="name one that is there with --platform",
-        )
-
 
 @dataclass(frozen=True)
 class ImageConfig(_Document):
@@ -233,6 +251,9 @@ class ImageConfig(_Document):
         """Raises FormatError."""
         fields = Fields.parse(_bounded(raw, place), place)
         config = fields.optional("config")
+        for name in ("Entrypoint", "Cmd", "Env"):
+            if any("\0" in text for text in config.texts(name, _MAX_ENTRIES)):
+                raise FormatError(f"{config.place}: {name}: found a zero byte, which no program can be given")
         rootfs = fields.child("rootfs")
         if (kind := rootfs.text("type")) != "layers":
             raise FormatError(f'{rootfs.place}: type: found "{kind}", expected "layers"')
@@ -255,10 +276,26 @@ class ImageConfig(_Document):
             fields.text("created", ""),
         )
 
+    def check_layers(self, manifest: Manifest) -> None:
+        """Raises FormatError unless it has a digest for each of the manifest's layers, and these are tars."""
+        for layer in manifest.layers:
+            if not layer.media_type.endswith(_LAYER_KINDS):
+                raise FormatError(f"image {manifest.digest}: found a layer of type {layer.media_type}, expected a tar")
+        if len(self.diff_ids) != len(manifest.layers) or len(manifest.layers) > _MAX_LAYERS:
+            raise FormatError(
+                f"image {manifest.digest}: found {len(manifest.layers)} layers and {len(self.diff_ids)} diff_ids, "
+                f"expected as many, {_MAX_LAYERS} at most"
+            )
+
     @property
     def variables(self) -> dict[str, str]:
         """`env` by name; the last of two wins, as engines have it."""
         return {name: value for name, _, value in (entry.partition("=") for entry in self.env)}
+
+
+def _architecture(name: str) -> str:
+    """As the specification spells it (GOARCH)."""
+    return _SPELLINGS.get(name, name)
 
 
 def parse_document(raw: bytes, media_type: str = "", *, place: str = "manifest") -> Manifest | Index:

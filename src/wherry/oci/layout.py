@@ -13,6 +13,7 @@ from wherry.oci.fields import Fields
 from wherry.oci.image import INDEXES, MANIFESTS, MAX_MANIFEST, Descriptor, Index, Manifest, parse_document
 from wherry.oci.reference import Reference
 from wherry.oci.store import Store, StoredImage
+from wherry.oci.stored import check_image
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _NAME = "org.opencontainers.image.ref.name"
@@ -53,6 +54,8 @@ def images_of(index: Index, given: Reference | None, place: str) -> list[StoredI
     if not entries:
         raise FormatError(f"{place}: found no image, expected one")
     named = [entry for entry in entries if any(entry.annotations.get(key) for key in (_CONTAINERD_NAME, _NAME))] or entries
+    if given is not None:
+        named = list({entry.digest: entry for entry in named}.values())  # several names of one image are one image
     if given is not None and len(named) != 1:
         raise InputError(f"{place}: found {len(named)} images and one name, expected one image for --tag")
     return [StoredImage(name_of(entry, given, place), replace(entry, annotations={}, platform=None)) for entry in named]
@@ -91,6 +94,9 @@ def load_folder(store: Store, folder: Path, given: Reference | None = None) -> l
     with store.hold():
         for image in images:
             _load(store, folder, image.descriptor)
+            store.require(image.descriptor)
+            check_image(store, image.descriptor)
+        for image in images:
             store.tag(image.reference, image.descriptor)
     return images
 

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from wherry.errors import FormatError
 from wherry.oci.digest import CHUNK, Digest
 from wherry.oci.durable import locked_file
 from wherry.oci.image import ImageConfig, Manifest
@@ -33,8 +32,6 @@ _CANNOT_CLONE = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errn
 _LARGE = 64 << 20  # bytes
 _UNFINISHED = "new-"
 _MANY = 1000  # files: more are written to the disk all at once, with whatever else waits for that
-_MAX_LAYERS = 127  # as overlayfs has it
-_LAYER_KINDS = (".tar", ".tar+gzip", ".tar+zstd", ".tar.gzip", ".tar.zstd")
 
 
 class Roots:
@@ -50,15 +47,7 @@ class Roots:
     @contextmanager
     def unpacked(self, manifest: Manifest, config: ImageConfig) -> Iterator[Path]:
         """The image's root, to be read only; it stays until the end. Raises FormatError, NotFoundError, TooLargeError."""
-        layers = manifest.layers
-        for layer in layers:
-            if not layer.media_type.endswith(_LAYER_KINDS):
-                raise FormatError(f"image {manifest.digest}: found a layer of type {layer.media_type}, expected a tar")
-        if len(config.diff_ids) != len(layers) or len(layers) > _MAX_LAYERS:
-            raise FormatError(
-                f"image {manifest.digest}: found {len(layers)} layers and {len(config.diff_ids)} diff_ids, expected as many, "
-                f"{_MAX_LAYERS} at most"
-            )
+        config.check_layers(manifest)
         with (self._folder / "use.lock").open("a") as lock:
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,7 +57,7 @@ class Roots:
             path = self._folder / _TREES / "empty"
             path.mkdir(exist_ok=True)
             with self._store.hold():
-                for chain, layer, diff_id in zip(chain_ids(config.diff_ids), layers, config.diff_ids, strict=True):
+                for chain, layer, diff_id in zip(chain_ids(config.diff_ids), manifest.layers, config.diff_ids, strict=True):
                     below, path = path, self._folder / _TREES / chain.hex
                     if not path.is_dir():
                         self._unpack(layer.digest, diff_id, below, path)

@@ -204,6 +204,9 @@ class Store:
         left, seen = [descriptor], set[Digest]()
         while left:
             here = left.pop()
+            if here.media_type and here.media_type not in (*MANIFESTS, *INDEXES):
+                self._require_blob(descriptor, here)
+                continue
             document = self.document(here)
             if isinstance(document, Manifest):
                 for blob in document.blobs:

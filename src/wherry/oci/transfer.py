@@ -11,20 +11,24 @@ from dataclasses import dataclass, field
 from functools import partial as bound
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 from wherry.errors import FormatError, NotFoundError
+from wherry.oci.choice import MAX_DEPTH, Needs, choose
 from wherry.oci.connection import Connection, Patience
 from wherry.oci.digest import Digest
 from wherry.oci.docker_config import Credentials, DockerConfig
 from wherry.oci.download import check_space, download, full_disk_explained
-from wherry.oci.image import PREFERRED, Descriptor, ImageConfig, Index, Manifest, Platform
+from wherry.oci.image import INDEXES, MANIFESTS, PREFERRED, Descriptor, ImageConfig, Index, Manifest, Platform
 from wherry.oci.progress import Progress, unwatched
 from wherry.oci.reference import Reference
 from wherry.oci.registry import Registry, pull_scopes, push_scopes
 from wherry.oci.store import Store
+from wherry.oci.stored import check_image, stored_images
 from wherry.oci.upload import upload
 
-_MAX_DEPTH = 3  # of indexes in indexes
+T = TypeVar("T")
+
 _MAX_MANIFESTS = 1024  # of one image
 _MAX_NEIGHBOURS = 8  # repositories of the same registry from which blobs may be mounted
 
@@ -107,7 +111,7 @@ class _Pull:
             with store.hold():
                 root = await registry.document(reference)
                 descriptor = Descriptor(root.media_type, reference.digest or root.digest, len(root.raw))
-                await self._gather(registry, descriptor, root, 0)
+                await self._gather(registry, descriptor, root)
                 manifests = [document for document in self._found.values() if isinstance(document, Manifest)]
                 check_space(store, _unique(manifests))
                 received = 0
@@ -117,39 +121,74 @@ class _Pull:
                 received += await self._fetch(registry, _unique(manifests))
                 for digest, document in self._found.items():
                     store.put(BytesIO(document.raw), digest, len(document.raw))
+                check_image(store, descriptor)
                 store.tag(reference, descriptor)
         return Transferred(reference, descriptor, _platforms(store, root), received)
 
-    async def _gather(self, registry: Registry, descriptor: Descriptor, document: Manifest | Index, depth: int) -> None:
+    async def _gather(self, registry: Registry, descriptor: Descriptor, document: Manifest | Index) -> None:
         """Find the manifests that are to be here."""
         if isinstance(document, Index):
-            if depth == _MAX_DEPTH:
-                raise FormatError(f"index {descriptor.digest}: found indexes in indexes, expected at most {_MAX_DEPTH}")
-            for entry, child in await self._children(registry, document):
-                if entry.digest not in self._found:
-                    await self._gather(registry, entry, child, depth + 1)
+            if self._all_platforms:
+                await self._gather_all(registry, document, 0)
+            else:
+                await self._gather_chosen(registry, document)
+        self._take(descriptor, document)
+
+    async def _gather_all(self, registry: Registry, index: Index, depth: int) -> None:
+        """What is below an index, an index after what it names."""
+        if depth > MAX_DEPTH:
+            raise FormatError(f"index {index.digest}: found it in {MAX_DEPTH} other indexes, expected fewer")
+        for entry in index.manifests:
+            if entry.digest not in self._found and entry.media_type in (*MANIFESTS, *INDEXES):
+                document = await self._document(registry, entry)
+                if isinstance(document, Index):
+                    await self._gather_all(registry, document, depth + 1)
+                self._take(entry, document)
+
+    async def _gather_chosen(self, registry: Registry, index: Index) -> None:
+        """The image for the platform, the indexes that lead to it, and of each index what comes with it at no cost."""
+        wanted = (self._platform,) if self._platform is not None else PREFERRED
+        image, main = await self._answered(registry, choose(index, wanted))
+        self._take(image.descriptor, main)
+        for parent in (index, *(inner for _, inner in image.path)):
+            for entry, child in await self._companions(registry, parent, main):
+                self._take(entry, child)
+        for entry, inner in reversed(image.path):
+            self._take(entry, inner)
+
+    async def _companions(self, registry: Registry, index: Index, main: Manifest) -> list[tuple[Descriptor, Manifest]]:
+        """Entries that are here, so that what they lost comes back, and those for platforms of ours that have the same layers."""
+        layers = {layer.digest for layer in main.layers}
+        taken = []
+        for entry in index.manifests:
+            if entry.digest in self._found or entry.media_type not in MANIFESTS:
+                continue
+            here = self._store.has(entry.digest)
+            if here or (entry.platform in PREFERRED and layers):
+                child = await self._document(registry, entry) if here else await registry.child(entry)
+                if isinstance(child, Manifest) and (here or {layer.digest for layer in child.layers} <= layers):
+                    taken.append((entry, child))
+        return taken
+
+    async def _answered(self, registry: Registry, needs: Needs[T]) -> T:
+        """A choice, with what it needs from the store or the registry."""
+        try:
+            wanted = next(needs)
+            while True:
+                if wanted.media_type in (*MANIFESTS, *INDEXES):
+                    raw = (await self._document(registry, wanted)).raw
+                else:
+                    await self._fetch(registry, [wanted])
+                    raw = self._store.read(wanted.digest)
+                wanted = needs.send(raw)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _take(self, descriptor: Descriptor, document: Manifest | Index) -> None:
         self._found[descriptor.digest] = document
         if len(self._found) > _MAX_MANIFESTS:
             raise FormatError(f"image {self._reference}: found more than {_MAX_MANIFESTS} manifests")
-
-    async def _children(self, registry: Registry, index: Index) -> list[tuple[Descriptor, Manifest | Index]]:
-        """The entries to take, with what they point to."""
-        if self._all_platforms:
-            return [(entry, await self._document(registry, entry)) for entry in index.manifests]
-        chosen = index.choose((self._platform,) if self._platform is not None else PREFERRED)
-        main = await self._document(registry, chosen)
-        taken = [(chosen, main)]
-        layers = {layer.digest for layer in main.layers} if isinstance(main, Manifest) else set()
-        for entry in index.manifests:
-            if entry.digest == chosen.digest:
-                continue
-            if self._store.has(entry.digest):  # a part of the image that is here already: what it lost comes back
-                taken.append((entry, await self._document(registry, entry)))
-            elif entry.platform in PREFERRED and layers:
-                child = await registry.child(entry)
-                if isinstance(child, Manifest) and {layer.digest for layer in child.layers} <= layers:
-                    taken.append((entry, child))
-        return taken
 
     async def _document(self, registry: Registry, entry: Descriptor) -> Manifest | Index:
         """From the store where it is, else from the registry."""
@@ -177,6 +216,7 @@ async def _push(reference: Reference, transfers: Transfers) -> Transferred:
     with store.hold():
         descriptor = store.resolve(reference)
         store.require(descriptor)
+        check_image(store, descriptor)
         found, absent = _stored(store, descriptor)
         root = found[descriptor.digest]
         blobs = _unique(document for document in found.values() if isinstance(document, Manifest))
@@ -208,11 +248,13 @@ def _stored(store: Store, root: Descriptor) -> tuple[dict[Digest, Manifest | Ind
     def visit(descriptor: Descriptor, depth: int) -> None:
         if descriptor.digest in found:
             return
-        if depth > _MAX_DEPTH:
-            raise FormatError(f"index {root.digest}: found indexes in indexes, expected at most {_MAX_DEPTH}")
+        if depth > MAX_DEPTH + 1:
+            raise FormatError(f"index {root.digest}: found indexes in indexes, expected at most {MAX_DEPTH}")
         document = store.document(descriptor)
         if isinstance(document, Index):
             for entry in document.manifests:
+                if entry.media_type not in (*MANIFESTS, *INDEXES):
+                    continue
                 if store.has(entry.digest):
                     visit(entry, depth + 1)
                 else:
@@ -257,7 +299,7 @@ def _unique(manifests: Iterable[Manifest]) -> list[Descriptor]:
 def _platforms(store: Store, root: Manifest | Index) -> tuple[Platform, ...]:
     """Those of an image that are in the store; an artifact has none."""
     if isinstance(root, Index):
-        return tuple(entry.platform for entry in root.manifests if entry.platform is not None and store.has(entry.digest))
+        return tuple(image.platform for image in stored_images(store, root) if store.has(image.descriptor.digest))
     return (ImageConfig.parse(store.read(root.config.digest), root.config.media_type).platform,) if root.is_image else ()
 
 
