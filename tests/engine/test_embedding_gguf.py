@@ -141,8 +141,8 @@ def test_a_gguf_file_is_the_same_network(family: str, form: str, error: float, d
 
 @pytest.mark.parametrize(
     ("pooling", "expected"),
-    [(1, lambda x: x.mean(0)), (2, lambda x: x[0]), (None, lambda x: x.mean(0))],
-    ids=["mean", "first", "unsaid"],
+    [(1, lambda x: x.mean(0)), (2, lambda x: x[0]), (3, lambda x: x[-1]), (None, lambda x: x.mean(0)), (0, lambda x: x.mean(0))],
+    ids=["mean", "first", "last", "unsaid", "none"],
 )
 def test_what_stands_for_a_text_is_as_the_file_says(pooling: int | None, expected: Callable[[Any], Any], tmp_path: Path) -> None:
     embedder = load_embedder(small_file(tmp_path / "small.gguf", "bert", pooling=pooling), device="cpu")
@@ -260,7 +260,8 @@ def test_nomic_models_that_cannot_be_are_refused(change: dict[str, Any], message
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pooling": 3}, "pooling_type"),
+        ({"pooling": 4}, "ranks texts"),
+        ({"pooling": 5}, "pooling_type"),
         ({"change": lambda writer: writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)}, None),
         ({"change": lambda writer: writer.add_causal_attention(True)}, "causal"),
         ({"change": lambda writer: writer.add_tokenizer_model("llama")}, "expected bert"),
@@ -269,7 +270,7 @@ def test_nomic_models_that_cannot_be_are_refused(change: dict[str, Any], message
         ({"change": lambda writer: writer.add_head_count(5)}, "5 heads"),
         ({"change": lambda writer: writer.add_token_list(["a"] * 160)}, "twice"),
         ({"change": lambda writer: writer.add_token_list([*map(str, range(158)), "\u2581##a", "a"])}, "words twice"),
-        ({"change": lambda writer: writer.add_uint32("tokenizer.ggml.cls_token_id", 160)}, "cls_token_id"),
+        ({"change": lambda writer: writer.add_string("tokenizer.ggml.cls_token_id", "2")}, "cls_token_id"),
     ],
 )
 def test_gguf_files_that_cannot_be_are_refused(options: dict[str, Any], message: str | None, tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def test_what_begins_and_ends_a_text(published: tuple[str, Path], language: Lang
     vocabulary = language.vocabulary
     start = vocabulary.names.index("<s>")
     assert vocabulary.bos == (start if published[0] == "gemma3" else None)
+    assert vocabulary.before == ((start,) if published[0] == "gemma3" else ())
     assert vocabulary.ends == {start + 1}
     assert vocabulary.names[start + 1] == "<|im_end|>"
     assert len(vocabulary.pieces) == language.model.dims.n_vocab  # the table is longer than the vocabulary: any token may come

@@ -66,8 +66,8 @@ def test_special_tokens_are_none_in_a_text_from_outside() -> None:
         ({"tokenizer.ggml.pre": "unheard-of"}, 'found "unheard-of"'),
         ({"tokenizer.ggml.merges": ("a c",)}, 'found "a c" of no such tokens'),
         ({"tokenizer.ggml.merges": ("ab",)}, "merges"),
-        ({"tokenizer.ggml.eos_token_id": 4}, "expected a token below 4"),
-        ({"tokenizer.ggml.model": "llama"}, "scores"),
+        ({"tokenizer.ggml.eos_token_id": "x"}, "expected a token below 4"),
+        ({"tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": (0.0,)}, "scores"),
         ({"tokenizer.ggml.tokens": ("<|im_end|>", "a", "b", "<|im_end|>"), "tokenizer.ggml.merges": ()}, "twice"),
     ],
 )

@@ -42,8 +42,8 @@ class DeviceRows:
         most = -(-self.context // PAGE)
         self.choices = sample.start(device, self.rows, self.context, most)
         self._piece = device.zeros((1, PAGES + most), "i32")
-        shape = (self.pages, PAGE, 2, dims.n_kv_head * dims.head_width // 2)
-        self._pools = [device.empty(shape, "u32") for _ in range(dims.n_layer)]
+        widths = [dims.kv_heads(layer) * dims.head_width for layer in range(dims.n_layer)]
+        self._pools = [device.empty((self.pages, PAGE, 2, width // 2), "u32") for width in widths]
 
     def read(self, tokens: Sequence[int], start: int, pages: Sequence[int], *, last: bool = True) -> Any:
         """tokens (T,) of a text from place `start` on, its pages -> logits after the last (1, vocab), on the device; None where
@@ -73,6 +73,14 @@ class DeviceRows:
         state = self.network.model.dims.n_state
         found: Floats = np.asarray(self.network.ops.numpy(hidden), np.float32).reshape(-1, state)[-1]
         return found
+
+    def mean_hidden(self, tokens: Sequence[int], start: int, pages: Sequence[int]) -> Floats:
+        """As `hidden`, of all tokens in the mean."""
+        total = np.zeros(self.network.model.dims.n_state, np.float64)
+        for first in range(0, len(tokens), _PIECE):
+            hidden = self._hidden(tokens[first : first + _PIECE], start + first, pages)
+            total += np.asarray(self.network.ops.numpy(hidden)).reshape(-1, len(total)).sum(axis=0, dtype=np.float64)
+        return np.asarray(total / len(tokens), np.float32)
 
     def numpy(self, logits: Any) -> Floats:
         """What `read` gave, in numpy."""

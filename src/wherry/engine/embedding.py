@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 from wherry.engine.session import open_device
 from wherry.engine.turns import Turns
-from wherry.errors import FormatError, InputError, NotFoundError, TooLargeError
+from wherry.errors import InputError, NotFoundError, TooLargeError
 from wherry.models import bert, nomic_bert
+from wherry.models.pooling import Pooling
 from wherry.models.rotation import rotation_table
 from wherry.models.sentences import (
     bert_weights,
     nomic_rotation,
     nomic_weights,
-    reads_first,
     sentence_dims,
     sentence_family,
+    sentence_pooling,
 )
 from wherry.text.sentences import SentenceTokenizer
 from wherry.weights import Checkpoint, open_checkpoint
-from wherry.weights.checkpoint import read_json
 
 Floats = NDArray[np.float32]
 _TOGETHER = 2048  # tokens of a batch: texts of one length go at once
@@ -38,7 +38,7 @@ class Embedder:
     device: str  # what it runs on, for people
     dims: bert.BertDims
     tokenizer: SentenceTokenizer
-    first_token: bool  # stands for its text (BGE); else the mean of all does
+    pooling: Pooling  # what stands for a text
     ops: Any
     encode: Callable[[Any, Any], Any]  # the network: tokens (B, T), offsets (B,) of zeros -> (B, T, state)
     turns: Turns
@@ -90,9 +90,16 @@ class Embedder:
                 offsets = self.ops.array(np.zeros(len(batch), np.int32))
                 hidden = np.asarray(self.ops.numpy(self.encode(self.ops.array(ids), offsets)))
             hidden = hidden.reshape(len(batch), -1, self.dims.n_state)
-            vectors = hidden[:, 0] if self.first_token else hidden.mean(axis=1)
+            vectors = _pooled(hidden, self.pooling)
             out[batch] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return out
+
+
+def _pooled(hidden: Floats, pooling: Pooling) -> Floats:
+    """hidden (texts, T, state) -> (texts, state)."""
+    if pooling is Pooling.MEAN:
+        return np.asarray(hidden.mean(axis=1))
+    return hidden[:, 0] if pooling is Pooling.CLS else hidden[:, -1]
 
 
 def _batches(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:
@@ -125,15 +132,15 @@ def load_embedder(
     folder = checkpoint.path.parent
     if checkpoint.format == "gguf":
         reader = SentenceTokenizer.from_gguf(checkpoint.path, checkpoint.metadata, dims.n_vocab)
-        first = reads_first(checkpoint)
     else:
         words = tokenizer or folder / "tokenizer.json"
         if not words.is_file():
             raise NotFoundError(f"{words}: found no such file, expected the model's tokenizer.json")
         reader = SentenceTokenizer.from_file(words, dims.n_vocab)
-        first = _takes_first(folder / "1_Pooling/config.json")
     ops, description = open_device(device, require_gpu, say)
-    return Embedder(folder.name, description, dims, reader, first, ops, network(checkpoint, dims, ops), Turns())
+    return Embedder(
+        folder.name, description, dims, reader, sentence_pooling(checkpoint), ops, network(checkpoint, dims, ops), Turns()
+    )
 
 
 def network(checkpoint: Checkpoint, dims: bert.BertDims, ops: Any) -> Callable[[Any, Any], Any]:
@@ -142,13 +149,3 @@ def network(checkpoint: Checkpoint, dims: bert.BertDims, ops: Any) -> Callable[[
         return partial(bert.encode, ops, dims, bert_weights(checkpoint, dims, ops.weight))
     rotation = ops.array(rotation_table(nomic_rotation(checkpoint, dims), dims.n_ctx))
     return partial(nomic_bert.encode, ops, dims, nomic_weights(checkpoint, dims, ops.weight, rotation))
-
-
-def _takes_first(pooling: Path) -> bool:
-    """What stands for a text, as sentence-transformers notes it: the mean of its tokens where nothing is noted."""
-    if not pooling.is_file():
-        return False
-    modes = {name for name, value in read_json(pooling).items() if name.startswith("pooling_mode_") and value is True}
-    if modes not in ({"pooling_mode_mean_tokens"}, {"pooling_mode_cls_token"}, set()):
-        raise FormatError(f"{pooling}: found {', '.join(sorted(modes))}, expected the mean of the tokens or the first")
-    return modes == {"pooling_mode_cls_token"}

@@ -57,8 +57,9 @@ class HostRows:
 
     def __post_init__(self) -> None:
         dims = self.network.model.dims
-        shape = (self.pages, PAGE, 2, dims.n_kv_head * dims.head_width)
-        self._pools = [np.zeros(shape, np.float32) for _ in range(dims.n_layer)]  # the system gives pages when they are touched
+        widths = [dims.kv_heads(layer) * dims.head_width for layer in range(dims.n_layer)]
+        # The system gives pages when they are touched.
+        self._pools = [np.zeros((self.pages, PAGE, 2, width), np.float32) for width in widths]
         self._made = np.zeros((self.rows, KEPT), np.int32), np.zeros((self.rows, KEPT), np.float32)
 
     def read(self, tokens: Sequence[int], start: int, pages: Sequence[int], *, last: bool = True) -> Floats | None:
@@ -83,6 +84,14 @@ class HostRows:
         self.read(tokens[:-1], start, pages, last=False)
         found: Floats = self._hidden(tokens[-1:], self._places(tokens[-1:], start + len(tokens) - 1, pages))[0].copy()
         return found
+
+    def mean_hidden(self, tokens: Sequence[int], start: int, pages: Sequence[int]) -> Floats:
+        """As `hidden`, of all tokens in the mean."""
+        total = np.zeros(self.network.model.dims.n_state, np.float64)
+        for first in range(0, len(tokens), _AT_ONCE):
+            piece = tokens[first : first + _AT_ONCE]
+            total += self._hidden(piece, self._places(piece, start + first, pages)).sum(axis=0, dtype=np.float64)
+        return np.asarray(total / len(tokens), np.float32)
 
     def numpy(self, logits: Floats) -> Floats:
         """What `read` gave, in numpy."""

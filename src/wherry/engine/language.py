@@ -19,6 +19,7 @@ from wherry.engine.session import open_device
 from wherry.errors import FormatError, InputError
 from wherry.models import gemma
 from wherry.models.language import LanguageModel, gemma_weights, language_model, llama_weights
+from wherry.models.pooling import Pooling, read_pooling
 from wherry.models.rotation import rotation_table
 from wherry.text.constraint import Constraint, Grammar, GrammarWords, grammar_words
 from wherry.text.language import Pieces, Vocabulary, gguf_vocabulary
@@ -59,6 +60,7 @@ class Language:
     network: LanguageNetwork
     scheduler: Scheduler
     memory: MemoryPlan
+    pooling: Pooling  # what stands for a text in `embed`
 
     @cached_property
     def words(self) -> GrammarWords:
@@ -116,25 +118,30 @@ class Language:
                 f"{self.name}: found no chat template in the model, expected one for a conversation",
                 hint="give the text itself: the model goes on with it",
             )
-        bos = self.vocabulary.names[self.vocabulary.bos] if self.vocabulary.bos is not None else ""
-        eos = next((self.vocabulary.names[token] for token in sorted(self.vocabulary.ends)), "")
+        vocabulary = self.vocabulary
+        names = {
+            "bos_token": "" if vocabulary.bos is None else vocabulary.names[vocabulary.bos],
+            "eos_token": "" if vocabulary.eos is None else vocabulary.names[vocabulary.eos],
+        }
         asked, known = self._said.aside(list(messages)), self._said.aside(list(tools))
-        text = render_chat(self.template, asked, names={"bos_token": bos, "eos_token": eos}, tools=known or None)
-        return self._begun(self._said.encode(text + begin))
+        tokens = self._said.encode(render_chat(self.template, asked, names=names, tools=known or None) + begin)
+        return self._framed(tokens) if vocabulary.frames_chats else tokens
 
     def marked_prompt(self, text: str) -> list[int]:
-        """A text that names special tokens, as guests write it by templates of their own -> its tokens, after the one that begins
-        texts."""
-        return self._begun(self.vocabulary.encode(text, special=True))
+        """A text that names special tokens, as guests write it by templates of their own -> its tokens, between those that
+        stand around texts."""
+        return self._framed(self.vocabulary.encode(text, special=True))
 
-    def _begun(self, tokens: list[int]) -> list[int]:
-        bos = self.vocabulary.bos
-        return tokens if bos is None or tokens[:1] == [bos] else [bos, *tokens]
+    def _framed(self, tokens: list[int]) -> list[int]:
+        """With the tokens that stand around texts, unless they are there."""
+        before, after = list(self.vocabulary.before), list(self.vocabulary.after)
+        before = [] if tokens[: len(before)] == before else before
+        after = [] if after and tokens[-len(after) :] == after else after
+        return [*before, *tokens, *after]
 
     def text_prompt(self, text: str) -> list[int]:
         """A text that the model is to go on with -> its tokens, nothing in it read as special."""
-        bos = self.vocabulary.bos
-        return [*([] if bos is None else [bos]), *self.vocabulary.encode(text)]
+        return [*self.vocabulary.before, *self.vocabulary.encode(text), *self.vocabulary.after]
 
     def generate(
         self,
@@ -197,8 +204,17 @@ class Language:
         return self.scheduler.call(lambda rows, pages: rows.logits(tokens, 0, pages), len(tokens))
 
     def embed(self, tokens: Sequence[int]) -> Floats:
-        """tokens (T,) -> what the network makes of the last one (state,), of length 1: a vector for the whole text."""
-        vector = self.scheduler.call(lambda rows, pages: rows.hidden(tokens, 0, pages), len(tokens))
+        """tokens (T,) -> what the network makes of them (state,), of length 1: a vector for the whole text, as `pooling` says.
+
+        Raises InputError for a model that ranks texts.
+        """
+        if self.pooling is Pooling.RANK:
+            raise InputError(f"{self.name}: found a model that ranks texts, expected one that gives vectors")
+        tokens = tokens[:1] if self.pooling is Pooling.CLS else tokens
+        if self.pooling is Pooling.MEAN:
+            vector = self.scheduler.call(lambda rows, pages: rows.mean_hidden(tokens, 0, pages), len(tokens))
+        else:
+            vector = self.scheduler.call(lambda rows, pages: rows.hidden(tokens, 0, pages), len(tokens))
         return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
 
 
@@ -243,6 +259,8 @@ def load_language(
     vocabulary, template = _words(checkpoint)
     if len(vocabulary.pieces) > model.dims.n_vocab:
         raise FormatError(f"{checkpoint.path}: found {len(vocabulary.pieces)} tokens, expected the model's {model.dims.n_vocab}")
+    for remark in vocabulary.remarks:
+        say(remark)
     vocabulary = vocabulary.padded(model.dims.n_vocab)
     ops, description = open_device(device, require_gpu or profile, say, profile=profile)
     host = hasattr(ops, "takes_text")
@@ -276,4 +294,5 @@ def load_language(
         network,
         Scheduler(rows),
         plan,
+        read_pooling(checkpoint, model.family, Pooling.LAST),
     )

@@ -45,8 +45,9 @@ def plan_memory(
     of a layer. Raises OutOfMemoryError where one text does not fit: by how much, and which context would.
     """
     weights = sum(_bytes(tensor) for tensor in tensors.values())
-    layer = PAGE * 2 * dims.n_kv_head * dims.head_width * number
-    page = layer * dims.n_layer
+    head = PAGE * 2 * dims.head_width * number
+    layer = head * dims.n_kv_head
+    page = sum(head * dims.kv_heads(i) for i in range(dims.n_layer))
     room = [1 << 40]
     if available is not None:
         room.append((available - weights - _SPARE) // page)

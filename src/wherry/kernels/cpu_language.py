@@ -35,7 +35,8 @@ class CpuLanguage:
 
     def takes_text(self, dims: Any) -> bool:
         """Whether `text` computes a model of these sizes (its `DecoderDims`)."""
-        sizes = (dims.head_width, dims.n_state, dims.n_hidden, dims.n_head * dims.head_width)
+        heads = {dims.n_head, *dims.layer_heads}
+        sizes = (dims.head_width, dims.n_state, dims.n_hidden, *dims.layer_hidden, *(count * dims.head_width for count in heads))
         return self.blocks is not None and not any(size % COLUMNS for size in sizes[1:]) and dims.head_width % HEAD_LANES == 0
 
     def text(self, rows: Ints) -> CpuText:

@@ -63,10 +63,10 @@ def decode(
         if block.attn.query_norm is not None and block.attn.key_norm is not None:
             q, k = ops.rms_norm(q, block.attn.query_norm, dims.eps), ops.rms_norm(k, block.attn.key_norm, dims.eps)
         table = w.window_rotation if window else w.rotation
-        ops.append(cache.keys[layer], ops.rotate(k, table, offsets, dims.n_kv_head), offsets)
+        ops.append(cache.keys[layer], ops.rotate(k, table, offsets, dims.kv_heads(layer)), offsets)
         ops.append(cache.values[layer], ops.linear(y, block.attn.value.weight), offsets)
         y = ops.causal_attention(
-            ops.rotate(q, table, offsets, dims.n_head), cache.keys[layer], cache.values[layer], dims.n_head, lengths,
+            ops.rotate(q, table, offsets, dims.heads(layer)), cache.keys[layer], cache.values[layer], dims.heads(layer), lengths,
             window=window, scale=dims.scale, cap=dims.score_cap,
         )  # fmt: skip
         x = ops.add(ops.rms_norm(ops.linear(y, block.attn.out.weight), block.attn_post_norm, dims.eps), x)

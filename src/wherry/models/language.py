@@ -75,8 +75,8 @@ def llama_weights(model: LanguageModel, place: Callable[[Tensor], Any], rotation
             return llama.Linear(take(f"{at}{name}.weight"), take(f"{at}{name}.bias", optional=True))
 
         if f"blk.{i}.attn_qkv.weight" in model.tensors:
-            query, key, value = _split(take, f"blk.{i}.attn_qkv.weight", _parts(dims))
-            gate, up = _split(take, f"blk.{i}.ffn_up.weight", (dims.n_hidden, dims.n_hidden))
+            query, key, value = _split(take, f"blk.{i}.attn_qkv.weight", _parts(dims, i))
+            gate, up = _split(take, f"blk.{i}.ffn_up.weight", (dims.hidden(i), dims.hidden(i)))
         else:
             query, key, value, gate, up = map(linear, ("attn_q", "attn_k", "attn_v", "ffn_gate", "ffn_up"))
         attention = llama.Attention(
@@ -136,6 +136,19 @@ class _Settings:
             raise FormatError(f'{self.checkpoint.path}: "{name}": found {value!r}, expected a whole number from 1 to {most}')
         return value
 
+    def of_layers(self, name: str, most: int, count: int, default: int | None = None) -> tuple[int, ...]:
+        """A number of each of `count` layers: one for all of them, or an array. Raises FormatError."""
+        value = self.values.get(name)
+        if not isinstance(value, np.ndarray | list | tuple):
+            return (self.integer(name, most, default),) * count
+        values = value.tolist() if isinstance(value, np.ndarray) else list(value)
+        whole = all(isinstance(each, int) and not isinstance(each, bool) and 0 < each <= most for each in values)
+        if len(values) != count or not whole:
+            raise FormatError(
+                f'{self.checkpoint.path}: "{name}": found {str(values)[:60]}, expected 1 to {most} for each of {count} layers'
+            )
+        return tuple(values)
+
     def number(self, name: str, default: float) -> float:
         value = self.values.get(name)
         if value is None:
@@ -157,6 +170,8 @@ def _gguf_settings(checkpoint: Checkpoint) -> _Settings:
         "amplitude": "rope.scaling.attn_factor", "near_base": "rope.freq_base_swa",
     }  # fmt: skip
     values = {ours: fields.get(f"{family}.{theirs}") for ours, theirs in names.items()}
+    if values["factor"] is None:
+        values["factor"] = fields.get(f"{family}.rope.scale_linear")  # as older converters wrote it
     table = checkpoint.tensors.get("token_embd.weight")
     return _Settings(checkpoint, {**values, "family": family, "vocab": None if table is None else table.shape[0]})
 
@@ -199,17 +214,22 @@ def _config_settings(checkpoint: Checkpoint) -> _Settings:
 
 
 def _sizes(settings: _Settings) -> dict[str, Any]:
-    state, heads = settings.integer("state", _MAX_SIZE), settings.integer("heads", _MAX_SIZE)
+    state, layers = settings.integer("state", _MAX_SIZE), settings.integer("layers", _MAX_LAYERS)
+    heads = settings.of_layers("heads", _MAX_SIZE, layers)
+    kv_heads = settings.of_layers("kv_heads", max(heads), layers, max(heads))
+    hidden = settings.of_layers("hidden", 1 << 24, layers)
+    differing = {"layer_heads": heads, "layer_kv_heads": kv_heads, "layer_hidden": hidden}
     return {
         "n_vocab": settings.integer("vocab", 1 << 24),
         "n_ctx": settings.integer("context", _MAX_CONTEXT),
         "n_state": state,
-        "n_layer": settings.integer("layers", _MAX_LAYERS),
-        "n_head": heads,
-        "n_kv_head": settings.integer("kv_heads", heads, heads),
-        "head_width": settings.integer("width", 1 << 12, max(1, state // heads)),
-        "n_hidden": settings.integer("hidden", 1 << 24),
+        "n_layer": layers,
+        "n_head": max(heads),
+        "n_kv_head": max(kv_heads),
+        "head_width": settings.integer("width", 1 << 12, max(1, state // heads[0])),
+        "n_hidden": max(hidden),
         "eps": settings.number("eps", 1e-6),
+        **{name: values for name, values in differing.items() if len(set(values)) > 1},
     }
 
 
@@ -242,20 +262,18 @@ def _gemma_dims(settings: _Settings) -> gemma.GemmaDims:
 def _rotation(settings: _Settings, head_width: int, checkpoint: Checkpoint) -> Rotation:
     share = settings.number("share", 1.0)
     width = settings.integer("rotated", head_width, max(2, int(head_width * share)))
-    kind = settings.values.get("kind") or "default"
     base = settings.number("base", 1e6 if settings.family == "gemma3" else 10000.0)
     if base <= 1:
         raise FormatError(f"{checkpoint.path}: rope: found the base {base}, expected one above 1")
+    if checkpoint.format == "gguf":
+        return _gguf_rotation(settings, checkpoint, width, base)
+    kind = settings.values.get("kind") or "default"
     factor, trained = settings.number("factor", 1.0), int(settings.number("trained", 0))
     amplitude = settings.number("amplitude", 0.0) or None
     context = settings.integer("context", _MAX_CONTEXT)
-    if "rope_freqs.weight" in checkpoint.tensors:  # llama 3, where GGUF keeps what the formula gives
-        return Rotation(width, base, factors=tuple(_dense(checkpoint.tensors["rope_freqs.weight"]).tolist()))
-    long = kind == "longrope" or "rope_factors_long.weight" in checkpoint.tensors
-    if long:  # Phi-3: one list for the trained context, one beyond it
-        beyond = trained and context > trained
-        factors = _factors(settings, checkpoint, "long" if beyond else "short")
-        whole = settings.integer("context", _MAX_CONTEXT) / trained if trained else 1.0
+    if kind == "longrope":  # Phi-3: one list for the trained context, one beyond it
+        factors = _factors(settings, checkpoint, "long" if trained and context > trained else "short")
+        whole = context / trained if trained else 1.0
         amplitude = amplitude or (sqrt(1 + log(max(whole, 1)) / log(trained)) if trained > 1 else 1.0)
         return Rotation(width, base, amplitude=amplitude, factors=factors)
     if kind in ("linear", "llama3", "yarn"):
@@ -270,14 +288,42 @@ def _rotation(settings: _Settings, head_width: int, checkpoint: Checkpoint) -> R
     return Rotation(width, base)
 
 
+def _gguf_rotation(settings: _Settings, checkpoint: Checkpoint, width: int, base: float) -> Rotation:
+    """As llama.cpp has it: positions are stretched linearly where nothing is said of how, whatever factors divide the
+    frequencies besides; `attn_factor` multiplies what the way itself gives. What a file says of YaRN's turns it reads for other
+    families alone."""
+    kind = settings.values.get("kind") or "linear"
+    if kind not in ("none", "linear", "yarn", "longrope"):
+        raise FormatError(f'{checkpoint.path}: rope scaling: found "{kind}", expected none, linear, yarn or longrope')
+    factor = 1.0 if kind == "none" else settings.number("factor", 1.0) or 1.0
+    context = settings.integer("context", _MAX_CONTEXT)
+    trained = int(settings.number("trained", 0)) or context
+    factors: tuple[float, ...] = ()
+    if "rope_freqs.weight" in checkpoint.tensors:  # llama 3, where GGUF keeps what the formula gives
+        factors = _stored_factors(checkpoint, "rope_freqs.weight", width)
+    elif "rope_factors_long.weight" in checkpoint.tensors or "rope_factors_short.weight" in checkpoint.tensors:
+        factors = _stored_factors(checkpoint, f"rope_factors_{'long' if context > trained else 'short'}.weight", width)
+    amplitude = settings.number("amplitude", 1.0)
+    if kind != "yarn":
+        return Rotation(width, base, "linear", factor, trained, amplitude=amplitude, factors=factors)
+    amplitude *= 0.1 * log(factor) + 1 if factor > 1 else 1
+    return Rotation(width, base, "yarn", factor, trained, 1.0, 32.0, amplitude, factors)
+
+
 def _factors(settings: _Settings, checkpoint: Checkpoint, which: str) -> tuple[float, ...]:
-    stored = checkpoint.tensors.get(f"rope_factors_{which}.weight")
     listed = settings.values.get(which)
-    if stored is not None:
-        return tuple(_dense(stored).tolist())
     if isinstance(listed, list) and all(isinstance(x, int | float) and x > 0 for x in listed):
         return tuple(map(float, listed))
     raise FormatError(f"{checkpoint.path}: rope scaling longrope: found no list of {which} factors")
+
+
+def _stored_factors(checkpoint: Checkpoint, name: str, width: int) -> tuple[float, ...]:
+    """Of a GGUF file: one of each pair."""
+    stored = checkpoint.tensors.get(name)
+    found = np.zeros(0, np.float32) if stored is None else _dense(stored)
+    if found.shape != (width // 2,) or not (np.isfinite(found) & (found > 0)).all():
+        raise FormatError(f'{checkpoint.path}: tensor "{name}": found {list(found.shape)}, expected {width // 2} numbers above 0')
+    return tuple(found.tolist())
 
 
 def _dense(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -318,10 +364,10 @@ def _renamed(checkpoint: Checkpoint, family: str) -> Mapping[str, Tensor]:
     return _Renamed(names, checkpoint.tensors, family in _GEMMAS)
 
 
-def _parts(dims: llama.LlamaDims) -> tuple[int, int, int]:
+def _parts(dims: llama.LlamaDims, layer: int) -> tuple[int, int, int]:
     """Rows of query, key and value."""
-    keys = dims.n_kv_head * dims.head_width
-    return dims.n_head * dims.head_width, keys, keys
+    keys = dims.kv_heads(layer) * dims.head_width
+    return dims.heads(layer) * dims.head_width, keys, keys
 
 
 def _taker(model: LanguageModel, place: Callable[[Tensor], Any]) -> Callable[..., Any]:
@@ -352,7 +398,8 @@ def _check(checkpoint: Checkpoint, model: LanguageModel) -> None:
             raise FormatError(f'{checkpoint.path}: tensor "{name}": found none, expected {list(shape)}')
         if (found := tuple(model.tensors[name].shape)) != shape:
             raise FormatError(f'{checkpoint.path}: tensor "{name}": found {list(found)}, expected {list(shape)}')
-    if dims.n_head % dims.n_kv_head or dims.head_width % 2 or dims.n_state % 4:
+    heads = [(dims.heads(i), dims.kv_heads(i)) for i in range(dims.n_layer)]
+    if any(queries % keys for queries, keys in heads) or dims.head_width % 2 or dims.n_state % 4:
         raise FormatError(
             f"{checkpoint.path}: found {dims.n_head} heads of {dims.head_width} over {dims.n_kv_head} of keys, "
             "expected a whole number of heads for each of the keys'"
@@ -361,11 +408,12 @@ def _check(checkpoint: Checkpoint, model: LanguageModel) -> None:
 
 def _expected(model: LanguageModel) -> dict[str, tuple[int, ...]]:
     dims = model.dims
-    queries, keys = dims.n_head * dims.head_width, dims.n_kv_head * dims.head_width
-    state, hidden = (dims.n_state,), dims.n_hidden
+    state = (dims.n_state,)
     found: dict[str, tuple[int, ...]] = {"token_embd.weight": (dims.n_vocab, *state), "output_norm.weight": state}
     fused = "blk.0.attn_qkv.weight" in model.tensors
     for i in range(dims.n_layer):
+        queries, keys = dims.heads(i) * dims.head_width, dims.kv_heads(i) * dims.head_width
+        hidden = dims.hidden(i)
         block: dict[str, tuple[int, ...]] = {"attn_norm": state, "ffn_norm": state, "attn_output": (*state, queries)}
         block["ffn_down"] = (*state, hidden)
         if fused:

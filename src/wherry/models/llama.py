@@ -4,7 +4,7 @@ configuration alone: Mistral, SmolLM2, TinyLlama, Qwen 2 to 3, Phi-3.
 The network alone: it is given its operations and its weights. B texts, T tokens of each at a time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 Array = TypeVar("Array")
@@ -23,6 +23,19 @@ class DecoderDims:
     head_width: int
     n_hidden: int
     eps: float
+    # Of each layer, where layers differ; then the numbers above are the largest.
+    layer_heads: tuple[int, ...] = field(default=(), kw_only=True)
+    layer_kv_heads: tuple[int, ...] = field(default=(), kw_only=True)
+    layer_hidden: tuple[int, ...] = field(default=(), kw_only=True)
+
+    def heads(self, layer: int) -> int:
+        return self.layer_heads[layer] if self.layer_heads else self.n_head
+
+    def kv_heads(self, layer: int) -> int:
+        return self.layer_kv_heads[layer] if self.layer_kv_heads else self.n_kv_head
+
+    def hidden(self, layer: int) -> int:
+        return self.layer_hidden[layer] if self.layer_hidden else self.n_hidden
 
 
 @dataclass(frozen=True)
@@ -119,11 +132,11 @@ def decode(
         q, k = _linear(ops, y, block.attn.query), _linear(ops, y, block.attn.key)
         if block.attn.query_norm is not None and block.attn.key_norm is not None:
             q, k = ops.rms_norm(q, block.attn.query_norm, dims.eps), ops.rms_norm(k, block.attn.key_norm, dims.eps)
-        q = ops.rotate(q, w.rotation, offsets, dims.n_head, interleaved=dims.interleaved)
-        k = ops.rotate(k, w.rotation, offsets, dims.n_kv_head, interleaved=dims.interleaved)
+        q = ops.rotate(q, w.rotation, offsets, dims.heads(layer), interleaved=dims.interleaved)
+        k = ops.rotate(k, w.rotation, offsets, dims.kv_heads(layer), interleaved=dims.interleaved)
         ops.append(cache.keys[layer], k, offsets)
         ops.append(cache.values[layer], _linear(ops, y, block.attn.value), offsets)
-        y = ops.causal_attention(q, cache.keys[layer], cache.values[layer], dims.n_head, lengths, window=dims.window)
+        y = ops.causal_attention(q, cache.keys[layer], cache.values[layer], dims.heads(layer), lengths, window=dims.window)
         x = _linear(ops, y, block.attn.out, residual=x)  # x + causal attention
         y = ops.rms_norm(x, block.mlp_norm, dims.eps)
         y = ops.gate(_linear(ops, y, block.gate), _linear(ops, y, block.up))  # silu(gate) * up: (B, T, hidden)

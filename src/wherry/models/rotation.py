@@ -45,7 +45,7 @@ def _frequencies(rotation: Rotation) -> NDArray[np.float64]:
     pairs = np.arange(rotation.width // 2)
     plain: NDArray[np.float64] = rotation.base ** (-2.0 * pairs / rotation.width)
     if rotation.factors:
-        return plain / np.asarray(rotation.factors, np.float64)
+        plain = plain / np.asarray(rotation.factors, np.float64)
     if rotation.kind == "linear":
         return plain / rotation.factor
     if rotation.kind == "llama3":  # Dubey et al., 2024, "The Llama 3 Herd of Models"; as in the published code

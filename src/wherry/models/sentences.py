@@ -9,6 +9,7 @@ import numpy as np
 from wherry.errors import FormatError
 from wherry.models import nomic_bert
 from wherry.models.bert import BertDims, BertWeights, Block, LayerNorm, Linear
+from wherry.models.pooling import Pooling, read_pooling
 from wherry.models.rotation import Rotation
 from wherry.weights import Checkpoint, Quantized
 
@@ -146,13 +147,12 @@ def nomic_rotation(checkpoint: Checkpoint, dims: BertDims) -> Rotation:
     return Rotation(dims.n_state // dims.n_head, float(base))
 
 
-def reads_first(checkpoint: Checkpoint) -> bool:
-    """What stands for a text in a GGUF file: its first token, or the mean of all. Raises FormatError for something else."""
-    name = f"{sentence_family(checkpoint)}.pooling_type"
-    found = checkpoint.metadata.get(name, 1)
-    if found not in (1, 2):
-        raise FormatError(f'{checkpoint.path}: field "{name}": found {found!r}, expected 1 (the mean of all) or 2 (the first)')
-    return found == 2
+def sentence_pooling(checkpoint: Checkpoint) -> Pooling:
+    """What stands for a text: the mean of its tokens where nothing is noted. Raises FormatError for what gives no vector."""
+    pooling = read_pooling(checkpoint, sentence_family(checkpoint), Pooling.MEAN)
+    if pooling is Pooling.RANK:
+        raise FormatError(f"{checkpoint.path}: found a model that ranks texts, expected one that gives vectors")
+    return pooling
 
 
 def _metadata(checkpoint: Checkpoint) -> Mapping[str, object]:

@@ -9,7 +9,6 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import AddedToken, Regex, Tokenizer, normalizers
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel, Split
@@ -17,34 +16,45 @@ from tokenizers.pre_tokenizers import Sequence as Steps
 
 from wherry.errors import FormatError
 from wherry.text.faults import library_faults, names_file
+from wherry.text.special_tokens import (
+    BYTE,
+    CONTROL,
+    NORMAL,
+    UNKNOWN,
+    USER_DEFINED,
+    SpecialTokens,
+    flag,
+    numbers,
+    read_special_tokens,
+)
+from wherry.text.splitters import SPLITTERS, Splitter
 from wherry.text.vocabulary import letters_of_bytes
 
-# Where words end, by the name that GGUF gives each way. The patterns are those the models were trained with.
-_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-_LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_WORDS: dict[str, tuple[str, ...]] = {
-    "gpt-2": (_GPT2,),
-    "smollm": (r"\p{N}", _GPT2),
-    "llama-bpe": (_LLAMA3,),
-    "qwen2": (_LLAMA3.replace("{1,3}", ""),),
-}
-TURNS = frozenset({"<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>"})  # what chat formats end one with
-CONTROL, _USER = 3, 4  # GGUF's types of tokens: they steer the model; they stand in texts
 _SPACE = "\u2581"  # SentencePiece writes a space so
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _MAX_PIECE = 512  # characters of a token: real ones have some hundred
 _MAX_PIECES = 1 << 24  # characters of all tokens, which bounds the search for merges: real ones have two million
+_UNWRITABLE = "\ufdd0"  # a noncharacter, which begins the library's name of a token that is no UTF-8
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """`pieces`: the bytes of each token; those of tokens that steer the model are empty."""
+    """`pieces`: the bytes of each token; those of tokens that steer the model are empty.
+
+    `bos`, `eos`: what the file names so, for templates that write them. `before` and `after` stand around a text; around a chat
+    too, if `frames_chats` (llama.cpp's rule for GGUF; in a published folder the template writes all).
+    """
 
     tokenizer: Tokenizer
     pieces: tuple[bytes, ...]
     names: tuple[str, ...]
-    bos: int | None  # put before a text that is no chat; None: none
+    bos: int | None
+    eos: int | None
+    before: tuple[int, ...]
+    after: tuple[int, ...]
     ends: frozenset[int]  # tokens that end an answer
+    frames_chats: bool = True
+    remarks: tuple[str, ...] = ()  # what of the file was passed over, for people
     _turn: Lock = field(default_factory=Lock, repr=False, compare=False)  # the library's switch is one for all threads
 
     def encode(self, text: str, *, special: bool = False) -> list[int]:
@@ -84,29 +94,44 @@ class Pieces:
 def gguf_vocabulary(path: Path, fields: Mapping[str, object]) -> Vocabulary:
     """Raises FormatError where the file has none, or one of a kind that Wherry does not know."""
     kind = fields.get("tokenizer.ggml.model")
-    names = gguf_names(path, fields)
-    kinds = gguf_kinds(path, fields, len(names))
-    if kind == "gpt2":
-        tokenizer = _byte_level(path, fields, names)
-        letters = letter_bytes()
-        pieces = [unlettered(name, letters) for name in names]
-    elif kind == "llama":
-        tokenizer = _sentence_pieces(path, fields, names)
-        pieces = [unspaced(name) for name in names]
-    else:
+    if kind not in ("gpt2", "llama"):
         raise FormatError(f'{path}: field "tokenizer.ggml.model": found "{kind}", expected gpt2 or llama')
-    special = [i for i, type_ in enumerate(kinds.tolist()) if type_ in (CONTROL, _USER)]
-    tokenizer.add_special_tokens([AddedToken(names[i], special=True, normalized=False) for i in special if kinds[i] == CONTROL])
+    names = gguf_names(path, fields)
+    splitter = _splitter(path, fields) if kind == "gpt2" else Splitter((), adds_bos=True, byte_level=False, marks_spaces=True)
+    special = read_special_tokens(path, fields, names, default_bos=splitter.default_bos)
+    written = _writable(names)
+    if kind == "gpt2":
+        tokenizer = _byte_level(path, fields, written, splitter)
+    else:
+        tokenizer = _sentence_pieces(path, fields, written, special)
+    kinds = special.kinds.tolist()
+    tokenizer.add_special_tokens(
+        [AddedToken(written[i], special=True, normalized=False) for i, each in enumerate(kinds) if each in (CONTROL, UNKNOWN)]
+    )
     # Tokens that stand in texts (spaces in a row, tags) are found before all others, in every text.
-    tokenizer.add_tokens([AddedToken(names[i], normalized=_SPACE in names[i]) for i in special if kinds[i] == _USER])
-    for i in special:
-        pieces[i] = b"" if kinds[i] == CONTROL else names[i].replace(_SPACE, " ").encode()
-    bos = gguf_token(path, fields, "bos_token_id", len(names)) if _adds_bos(fields, str(kind)) else None
-    return Vocabulary(tokenizer, tuple(pieces), tuple(names), bos, _ends(path, fields, names))
+    users = [i for i, each in enumerate(kinds) if each == USER_DEFINED or (splitter.line_tokens and set(names[i]) == {"\n"})]
+    tokenizer.add_tokens([AddedToken(written[i], normalized=False) for i in users])
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+    if flag(path, fields, "add_bos_token", splitter.adds_bos):
+        before = (_stated(path, "bos", special.bos),)
+    if flag(path, fields, "add_eos_token", False):
+        after = (_stated(path, "eos", special.eos),)
+    return Vocabulary(
+        tokenizer,
+        _pieces(names, kinds, splitter),
+        tuple(shown_name(name) for name in names),
+        special.bos,
+        special.eos,
+        before,
+        after,
+        special.ends,
+        remarks=special.remarks,
+    )
 
 
 def gguf_names(path: Path, fields: Mapping[str, object]) -> tuple[str, ...]:
-    """The tokens, each once. Raises FormatError."""
+    """The tokens, each once; bytes that are no UTF-8 are surrogates in them. Raises FormatError."""
     names = fields.get("tokenizer.ggml.tokens")
     if not isinstance(names, tuple) or not names or not all(isinstance(name, str) for name in names):
         raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found no list of tokens, expected the vocabulary')
@@ -115,89 +140,108 @@ def gguf_names(path: Path, fields: Mapping[str, object]) -> tuple[str, ...]:
             f'{path}: field "tokenizer.ggml.tokens": found a token of more than {_MAX_PIECE} characters, or more than '
             f"{_MAX_PIECES} in all"
         )
+    names = tuple(name or f"[EMPTY_{i}]" for i, name in enumerate(names))  # as llama.cpp names them
     if len(set(names)) != len(names):
         raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found {len(names) - len(set(names))} tokens twice')
     return names
 
 
-def gguf_kinds(path: Path, fields: Mapping[str, object], count: int) -> NDArray[Any]:
-    """GGUF's type of each token (CONTROL and others). Raises FormatError."""
-    return _numbers(path, fields, "token_type", count)
+def shown_name(name: str) -> str:
+    """A token's name in UTF-8."""
+    return name if name.isascii() else name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _byte_level(path: Path, fields: Mapping[str, object], names: Sequence[str]) -> Tokenizer:
-    """Byte-level BPE (Radford et al., 2019), its merges in the order in which they are made."""
-    merges = fields.get("tokenizer.ggml.merges")
-    way = fields.get("tokenizer.ggml.pre", "gpt-2")
-    if way not in _WORDS:
+def _writable(names: Sequence[str]) -> tuple[str, ...]:
+    """The names as the library takes them: it has no others than UTF-8. No text has one of the others."""
+    return tuple(name if _is_text(name) else f"{_UNWRITABLE}{i}" for i, name in enumerate(names))
+
+
+def _is_text(name: str) -> bool:
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _pieces(names: Sequence[str], kinds: Sequence[int], splitter: Splitter) -> tuple[bytes, ...]:
+    """The bytes of each token in an answer."""
+    letters = letter_bytes()
+
+    def piece(name: str, kind: int) -> bytes:
+        if kind == BYTE:
+            return unspaced(name)
+        if kind == USER_DEFINED:
+            return name.encode("utf-8", "surrogateescape")
+        if kind != NORMAL:
+            return b""
+        if splitter.byte_level:
+            return unlettered(name, letters)
+        return (name.replace(_SPACE, " ") if splitter.marks_spaces else name).encode("utf-8", "surrogateescape")
+
+    return tuple(map(piece, names, kinds))
+
+
+def _splitter(path: Path, fields: Mapping[str, object]) -> Splitter:
+    """By its name, which llama.cpp made; of no other is it known where its words end."""
+    name = fields.get("tokenizer.ggml.pre") or "default"
+    if not isinstance(name, str) or name not in SPLITTERS:
         raise FormatError(
-            f'{path}: field "tokenizer.ggml.pre": found "{way}", expected one of {" ".join(_WORDS)}',
-            hint="the words of another family end elsewhere: its tokens would be wrong",
+            f'{path}: field "tokenizer.ggml.pre": found "{name!s:.60}", expected one of {", ".join(SPLITTERS)}',
+            hint="where words end is not known for this name, so all tokens could be wrong; llama.cpp refuses it too",
         )
-    if not isinstance(merges, tuple) or not all(isinstance(merge, str) and merge.count(" ") == 1 for merge in merges):
+    return SPLITTERS[name]
+
+
+def _byte_level(path: Path, fields: Mapping[str, object], names: Sequence[str], splitter: Splitter) -> Tokenizer:
+    """Byte-level BPE (Radford et al., 2019), its merges in the order in which they are made."""
+    merges = fields.get("tokenizer.ggml.merges", () if fields.get("tokenizer.ggml.pre") == "kimi-k2" else None)
+    if not isinstance(merges, tuple) or not all(isinstance(merge, str) and " " in merge[1:] for merge in merges):
         raise FormatError(f'{path}: field "tokenizer.ggml.merges": found no list of "LEFT RIGHT", expected the merges')
     ids = {name: i for i, name in enumerate(names)}
-    pairs = [(left, right) for left, right in (merge.split(" ") for merge in merges)]
-    for left, right in pairs:
+    pairs = []
+    for merge in merges:
+        cut = merge.index(" ", 1)
+        left, right = merge[:cut], merge[cut + 1 :]
+        if not _is_text(merge):  # no text has such parts
+            continue
         if not {left, right, left + right} <= ids.keys():
             raise FormatError(f'{path}: field "tokenizer.ggml.merges": found "{left} {right}" of no such tokens')
-    tokenizer = Tokenizer(BPE(ids, pairs, ignore_merges=way == "llama-bpe"))
-    splits: list[Any] = [Split(Regex(pattern), "isolated") for pattern in _WORDS[str(way)]]
-    tokenizer.pre_tokenizer = Steps([*splits, ByteLevel(add_prefix_space=False, use_regex=False)])
+        pairs.append((left, right))
+    tokenizer = Tokenizer(BPE(ids, pairs, ignore_merges=splitter.whole_words, byte_fallback=not splitter.byte_level))
+    steps: list[Any] = [Split(Regex(pattern), "isolated") for pattern in splitter.patterns]
+    if splitter.byte_level:
+        steps.append(ByteLevel(add_prefix_space=False, use_regex=False))
+    if splitter.marks_spaces:
+        first = [normalizers.Replace(Regex(r"(?<![^\n])(?=[^ \n])"), " ")] if splitter.begins_spaced else []
+        tokenizer.normalizer = normalizers.Sequence([*first, normalizers.Replace(" ", _SPACE)])
+    tokenizer.pre_tokenizer = Steps(steps)
     return tokenizer
 
 
-def _sentence_pieces(path: Path, fields: Mapping[str, object], names: Sequence[str]) -> Tokenizer:
+def _sentence_pieces(path: Path, fields: Mapping[str, object], names: Sequence[str], special: SpecialTokens) -> Tokenizer:
     """SentencePiece's BPE (Kudo and Richardson, 2018): of all neighbours the pair is joined whose token has the best score."""
-    scores = _numbers(path, fields, "scores", len(names))
+    scores = numbers(path, fields, "scores", len(names))
+    if scores is None:
+        scores = np.zeros(len(names))
     ids = {name: i for i, name in enumerate(names)}
-    unknown = names[gguf_token(path, fields, "unknown_token_id", len(names)) or 0]
-    order = sorted((i for i in range(len(names)) if len(names[i]) > 1), key=lambda i: (-scores[i], i))
+    # What steers the model is never made of a text's letters, or a text could end a turn.
+    made = [i for i, kind in enumerate(special.kinds.tolist()) if len(names[i]) > 1 and kind not in (CONTROL, UNKNOWN)]
     pairs = [
         (names[i][:cut], names[i][cut:])
-        for i in order
+        for i in sorted(made, key=lambda i: (-scores[i], i))
         for cut in range(1, len(names[i]))
         if names[i][:cut] in ids and names[i][cut:] in ids
     ]
-    tokenizer = Tokenizer(BPE(ids, pairs, unk_token=unknown, fuse_unk=True, byte_fallback=True))
-    steps: list[Any] = [normalizers.Prepend(_SPACE)] if fields.get("tokenizer.ggml.add_space_prefix", True) else []
+    tokenizer = Tokenizer(BPE(ids, pairs, unk_token=names[special.unknown or 0], fuse_unk=True, byte_fallback=True))
+    steps: list[Any] = [normalizers.Prepend(_SPACE)] if flag(path, fields, "add_space_prefix", True) else []
     tokenizer.normalizer = normalizers.Sequence([*steps, normalizers.Replace(" ", _SPACE)])
     return tokenizer
 
 
-def _adds_bos(fields: Mapping[str, object], kind: str) -> bool:
-    default = kind == "llama" or fields.get("tokenizer.ggml.pre") == "llama-bpe"
-    return bool(fields.get("tokenizer.ggml.add_bos_token", default))
-
-
-def _ends(path: Path, fields: Mapping[str, object], names: Sequence[str]) -> frozenset[int]:
-    """End of text, and of a turn by the names that chat formats give it."""
-    found = {gguf_token(path, fields, key, len(names)) for key in ("eos_token_id", "eot_token_id")}
-    return frozenset({i for i in found if i is not None} | {i for i, name in enumerate(names) if name in TURNS})
-
-
-def _numbers(path: Path, fields: Mapping[str, object], key: str, count: int) -> NDArray[Any]:
-    """A number of each token."""
-    values = fields.get(f"tokenizer.ggml.{key}", ())
-    try:
-        found = np.asarray(values, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        found = np.zeros(0)
-    if found.shape != (count,) or not np.isfinite(found).all():
+def _stated(path: Path, name: str, token: int | None) -> int:
+    if token is None:
         raise FormatError(
-            f'{path}: field "tokenizer.ggml.{key}": found {str(values)[:60]}, expected a number for each of {count}'
+            f'{path}: field "tokenizer.ggml.{name}_token_id": found none in the vocabulary, expected the token that '
+            f"add_{name}_token puts beside every text"
         )
-    return found
-
-
-def gguf_token(path: Path, fields: Mapping[str, object], key: str, count: int) -> int | None:
-    """A token by its field's name; None where the file names none. Raises FormatError for one that is none."""
-    value = fields.get(f"tokenizer.ggml.{key}")
-    if value is None:
-        return None
-    if not isinstance(value, int) or not 0 <= value < count:
-        raise FormatError(f'{path}: field "tokenizer.ggml.{key}": found {value!r}, expected a token below {count}')
-    return value
+    return token
 
 
 def letter_bytes() -> dict[str, int]:
@@ -209,10 +253,10 @@ def unlettered(name: str, letters: Mapping[str, int]) -> bytes:
     """A token of a byte-level vocabulary -> its bytes."""
     if all(letter in letters for letter in name):
         return bytes(letters[letter] for letter in name)
-    return name.encode()
+    return name.encode("utf-8", "surrogateescape")
 
 
 def unspaced(name: str) -> bytes:
     """A token of SentencePiece's -> its bytes."""
     byte = _BYTE_TOKEN.fullmatch(name)
-    return bytes([int(byte[1], 16)]) if byte else name.replace(_SPACE, " ").encode()
+    return bytes([int(byte[1], 16)]) if byte else name.replace(_SPACE, " ").encode("utf-8", "surrogateescape")

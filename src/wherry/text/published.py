@@ -10,7 +10,8 @@ from tokenizers.models import BPE
 from wherry.errors import FormatError
 from wherry.text.faults import names_file
 from wherry.text.files import MAX_TOKENS, read_document, read_tokenizer
-from wherry.text.language import TURNS, Vocabulary, letter_bytes, unlettered, unspaced
+from wherry.text.language import Vocabulary, letter_bytes, unlettered, unspaced
+from wherry.text.special_tokens import ENDS
 
 _MAX_TEMPLATE = 4 << 20
 
@@ -44,8 +45,23 @@ def published_vocabulary(folder: Path, config: Mapping[str, object]) -> Vocabula
         pieces = [unspaced(name) for name in names]
     for token, added in tokenizer.get_added_tokens_decoder().items():
         pieces[token] = b"" if added.special else added.content.encode()
-    beside = _settings(folder)
-    return Vocabulary(tokenizer, tuple(pieces), tuple(names), _bos(tokenizer), _ends(folder, config, beside, names))
+    settings = _settings(folder)
+    stated = list(_stated_ends(folder, config, size))
+    eos = _named(tokenizer, settings.get("eos_token"))
+    before, after = _frame(path, tokenizer)
+    bos = _named(tokenizer, settings.get("bos_token"))
+    special = {name for name, token in vocabulary.items() if not pieces[token]}
+    return Vocabulary(
+        tokenizer,
+        tuple(pieces),
+        tuple(names),
+        before[0] if bos is None and before else bos,
+        stated[0] if eos is None and stated else eos,
+        before,
+        after,
+        frozenset({vocabulary[name] for name in ENDS & special} | {token for token in (eos, *stated) if token is not None}),
+        frames_chats=False,  # a template writes all of them, as transformers has it
+    )
 
 
 def published_template(folder: Path) -> str | None:
@@ -65,7 +81,8 @@ def published_template(folder: Path) -> str | None:
 
 
 def _settings(folder: Path) -> Mapping[str, Any]:
-    return _companion(folder / "tokenizer_config.json")
+    """tokenizer_config.json; special_tokens_map.json, which older folders have, where it says nothing."""
+    return {**_companion(folder / "special_tokens_map.json"), **_companion(folder / "tokenizer_config.json")}
 
 
 def _companion(path: Path) -> Mapping[str, Any]:
@@ -81,23 +98,34 @@ def _types(step: Any) -> set[str]:
     return {str(step.get("type"))}.union(*map(_types, inner))
 
 
-def _bos(tokenizer: Tokenizer) -> int | None:
-    """What the tokenizer itself puts before a text."""
-    plain, whole = (tokenizer.encode("a", add_special_tokens=special).ids for special in (False, True))
-    return int(whole[0]) if len(whole) > len(plain) and whole[1 : 1 + len(plain)] == plain else None
+def _frame(path: Path, tokenizer: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What the tokenizer's own last step puts before and after a text; transformers asks nothing else about it.
+
+    Raises FormatError for one that does more than that.
+    """
+    for text in ("a", "0", " "):
+        plain, whole = (tokenizer.encode(text, add_special_tokens=special).ids for special in (False, True))
+        for start in range(len(whole) - len(plain) + 1):
+            if plain and whole[start : start + len(plain)] == plain:
+                return tuple(map(int, whole[:start])), tuple(map(int, whole[start + len(plain) :]))
+    if not tokenizer.encode("a", add_special_tokens=True).ids:  # no letter is a token of its
+        return (), ()
+    raise FormatError(f'{path}: "post_processor": found one that changes a text, expected tokens before and after it')
 
 
-def _ends(folder: Path, config: Mapping[str, object], beside: Mapping[str, Any], names: list[str]) -> frozenset[int]:
-    """By number in config.json and generation_config.json, by name in tokenizer_config.json, and the ends of turns."""
-    eos = beside.get("eos_token")
-    wanted = TURNS | {str(eos.get("content") if isinstance(eos, dict) else eos)}
-    found = {token for token, name in enumerate(names) if name in wanted}
+def _named(tokenizer: Tokenizer, name: Any) -> int | None:
+    """A token by the name that tokenizer_config.json has for it."""
+    name = name.get("content") if isinstance(name, dict) else name
+    return tokenizer.token_to_id(name) if isinstance(name, str) else None
+
+
+def _stated_ends(folder: Path, config: Mapping[str, object], size: int) -> Iterator[int]:
+    """By number in config.json and generation_config.json."""
     for path, said in (
         (folder / "config.json", config),
         (folder / "generation_config.json", _companion(folder / "generation_config.json")),
     ):
-        found.update(_numbers(path, said.get("eos_token_id"), len(names)))
-    return frozenset(found)
+        yield from _numbers(path, said.get("eos_token_id"), size)
 
 
 def _numbers(path: Path, value: object, size: int) -> Iterator[int]:

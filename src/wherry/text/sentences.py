@@ -13,7 +13,8 @@ from tokenizers.processors import BertProcessing
 from wherry.errors import FormatError
 from wherry.text.faults import library_faults
 from wherry.text.files import read_tokenizer
-from wherry.text.language import CONTROL, gguf_kinds, gguf_names, gguf_token
+from wherry.text.language import gguf_names
+from wherry.text.special_tokens import CONTROL, flag, read_special_tokens
 
 _SPACE = "\u2581"  # GGUF marks the beginnings of words with it, BERT what goes on within one
 _INSIDE = "##"
@@ -32,30 +33,35 @@ class SentenceTokenizer:
 
     @classmethod
     def from_gguf(cls, path: Path, fields: Mapping[str, object], n_vocab: int) -> "SentenceTokenizer":
-        """WordPiece (Wu et al., 2016) of a GGUF file, as BERT's uncased models have it: the format does not say otherwise.
+        """WordPiece (Wu et al., 2016) of a GGUF file, lower case and without accents where the file does not say otherwise.
 
         Raises FormatError where the file has no such vocabulary.
         """
         if (kind := fields.get("tokenizer.ggml.model")) != "bert":
             raise FormatError(f'{path}: field "tokenizer.ggml.model": found "{kind}", expected bert')
         names = gguf_names(path, fields)
-        control = {i for i, type_ in enumerate(gguf_kinds(path, fields, len(names)).tolist()) if type_ == CONTROL}
+        special = read_special_tokens(path, fields, names)
+        control = {i for i, kind in enumerate(special.kinds.tolist()) if kind == CONTROL}
         words = [name if i in control or _bracketed(name) else _word(name) for i, name in enumerate(names)]
         if len(set(words)) != len(words):
             raise FormatError(f'{path}: field "tokenizer.ggml.tokens": found {len(words) - len(set(words))} words twice')
 
-        def special(*keys: str) -> tuple[str, int]:
-            found = next((token for key in keys if (token := gguf_token(path, fields, key, len(names))) is not None), None)
-            if found is None:
-                raise FormatError(f'{path}: field "tokenizer.ggml.{keys[0]}": found none, expected a token')
-            return words[found], found
+        def named(key: str, token: int | None) -> tuple[str, int]:
+            if token is None:
+                raise FormatError(
+                    f'{path}: field "tokenizer.ggml.{key}_token_id": found none in the vocabulary, expected a token'
+                )
+            return words[token], token
 
-        unknown, _ = special("unknown_token_id")
-        first, last = special("cls_token_id", "bos_token_id"), special("seperator_token_id", "eos_token_id")  # sic
+        unknown, _ = named("unknown", special.unknown)
+        separator = special.eos if special.separator is None else special.separator
+        first, last = named("bos", special.bos), named("seperator", separator)  # sic
+        lowercase = flag(path, fields, "normalizer.lowercase", True)
+        accents = flag(path, fields, "normalizer.strip_accents", lowercase)
         vocabulary = {word: i for i, word in enumerate(words)}
         with library_faults(path, "a vocabulary that cannot be"):
             tokenizer = Tokenizer(WordPiece(vocabulary, unk_token=unknown, continuing_subword_prefix=_INSIDE))
-        tokenizer.normalizer = BertNormalizer(lowercase=True)
+        tokenizer.normalizer = BertNormalizer(lowercase=lowercase, strip_accents=accents)
         tokenizer.pre_tokenizer = BertPreTokenizer()
         tokenizer.post_processor = BertProcessing(last, first)
         tokenizer.add_special_tokens([AddedToken(words[i], special=True, normalized=False) for i in sorted(control)])
@@ -63,6 +69,9 @@ class SentenceTokenizer:
 
     @classmethod
     def _of(cls, tokenizer: Tokenizer, path: Path, n_vocab: int) -> "SentenceTokenizer":
+        unknown = getattr(tokenizer.model, "unk_token", None)
+        if isinstance(tokenizer.model, WordPiece) and tokenizer.token_to_id(str(unknown)) is None:
+            raise FormatError(f'{path}: "unk_token": found "{unknown}", expected a token of the vocabulary')
         if tokenizer.get_vocab_size() > n_vocab:
             raise FormatError(f"{path}: found {tokenizer.get_vocab_size()} tokens, expected at most the model's {n_vocab}")
         tokenizer.no_truncation()  # nothing is left out without a word

@@ -1,0 +1,124 @@
+"""What GGUF files say of a language model's positions, sizes, tokens and vectors, against llama.cpp."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT
+from tests.references.llm_small import LOGITS, TEXT, TOKENS, VECTORS, write_model
+from wherry.engine.language import Language, load_language
+from wherry.engine.sentences import embed_texts
+from wherry.errors import FormatError, InputError
+
+# Made by tests/references/llm_small.py.
+_FIXTURE = np.load(ROOT / "tests/fixtures/llm_small.npz")
+_CHAT = [{"role": "user", "content": "the"}]
+
+
+def load(folder: Path, family: str = "llama", **said: object) -> Language:
+    return load_language(write_model(folder / "small.gguf", family, said), device="cpu", memory=1 << 30)
+
+
+@pytest.mark.parametrize("name", LOGITS)
+def test_positions_and_sizes_are_read_as_llama_cpp_reads_them(name: str, tmp_path: Path) -> None:
+    family, said = LOGITS[name]
+    language = load(tmp_path, family, **said)
+    found = language.logits(TOKENS)[[0, 40, 79], :64]
+    np.testing.assert_allclose(found, _FIXTURE[f"logits {name}"], atol=2e-4)
+
+
+def test_stretched_positions_differ_from_plain_ones() -> None:
+    """The comparison above tells one way from another."""
+    plain = _FIXTURE["logits plain"]
+    for name in ("scale_linear", "factor alone", "yarn", "factors of frequencies", "linear, attn_factor"):
+        assert np.abs(_FIXTURE[f"logits {name}"] - plain).max() > 0.02, name
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_vectors_are_pooled_as_the_file_says(name: str, tmp_path: Path) -> None:
+    family, said = VECTORS[name]
+    vector = embed_texts(load(tmp_path, family, **said), [TEXT])[0]
+    np.testing.assert_allclose(vector.numbers, _FIXTURE[f"vector {name}"], atol=1e-4)
+
+
+def test_a_model_that_ranks_gives_no_vector(tmp_path: Path) -> None:
+    language = load(tmp_path, pooling_type=4)
+    with pytest.raises(InputError, match="ranks texts"):
+        embed_texts(language, [TEXT])
+    assert language.text_prompt(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"pooling_type": 9}, "pooling_type"),
+        ({"feed_forward_length": [96]}, r'"hidden": found \[96\], expected 1 to \d+ for each of 2 layers'),
+        ({"feed_forward_length": [96, 0]}, '"hidden"'),
+        ({"attention.head_count_kv": [2, 8]}, '"kv_heads"'),
+        ({"attention.head_count_kv": [2, 2, 2]}, '"kv_heads"'),
+        ({"rope.scaling.type": "elastic"}, 'rope scaling: found "elastic"'),
+        ({"block_count": [2, 2]}, '"layers"'),
+    ],
+)
+def test_sizes_that_cannot_be_are_named(said: dict[str, object], words: str, tmp_path: Path) -> None:
+    tensors = write_model(tmp_path / "sound.gguf").stat().st_size
+    assert tensors
+    with pytest.raises(FormatError, match=words):
+        load_language(_with_fields(tmp_path, said), device="cpu", memory=1 << 30)
+
+
+def _with_fields(folder: Path, said: dict[str, object]) -> Path:
+    """The sound model's tensors under other fields."""
+    import gguf
+
+    sound = gguf.GGUFReader(folder / "sound.gguf")
+    writer = gguf.GGUFWriter(None, "llama")
+    for name, field in sound.fields.items():
+        key = name.removeprefix("llama.")
+        if name.startswith("GGUF.") or name == "general.architecture" or key in said:
+            continue
+        item = field.types[1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(name, field.contents(), field.types[0], sub_type=item)
+    for key, value in said.items():
+        if isinstance(value, str):
+            writer.add_string(f"llama.{key}", value)
+        elif isinstance(value, list):
+            writer.add_array(f"llama.{key}", value)
+        else:
+            writer.add_uint32(f"llama.{key}", value)  # type: ignore[arg-type]
+    for tensor in sound.tensors:
+        writer.add_tensor(tensor.name, tensor.data)
+    path = folder / "changed.gguf"
+    writer.write_header_to_file(path)
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+_TEMPLATE = "{{ bos_token }}{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [  # llama.cpp: the template's own first token is not doubled, and stands where the file adds none; the last one is added
+        ({}, ["<s>", "</s>"]),
+        ({"tokenizer.ggml.add_bos_token": False}, ["<s>", "</s>"]),
+        ({"tokenizer.chat_template": _TEMPLATE.replace("{{ bos_token }}", "")}, ["<s>", "</s>"]),
+        (
+            {"tokenizer.chat_template": _TEMPLATE.replace("{{ bos_token }}", ""), "tokenizer.ggml.add_bos_token": False},
+            ["</s>"],
+        ),
+        (
+            {"tokenizer.chat_template": _TEMPLATE.replace("{{ eos_token }}", ""), "tokenizer.ggml.add_eos_token": True},
+            ["<s>", "</s>"],
+        ),
+        ({"tokenizer.ggml.add_eos_token": True}, ["<s>", "</s>"]),
+    ],
+)
+def test_what_stands_around_a_chat_is_written_once(said: dict[str, object], expected: list[str], tmp_path: Path) -> None:
+    language = load(tmp_path, **{"tokenizer.chat_template": _TEMPLATE, **said})
+    names = [language.vocabulary.names[token] for token in language.prompt(_CHAT)]
+    assert [name for name in names if name in ("<s>", "</s>")] == expected
+    assert names[0] == ("<s>" if "<s>" in expected else "▁the")
