@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.receive import has, receive_until
 from tests.wasm.web import SECONDS, Web, serving
 
 
@@ -44,11 +45,9 @@ def test_pieces_are_there_as_they_come(web: Web) -> None:
             piece = bytes([number + 250]) * 100
             total = zlib.crc32(piece, total)
             connection.sendall(b"64\r\n" + piece + b"\r\n")
-            while b"100 %d\n" % total not in received:
-                received += connection.recv(1 << 16)
+            received = receive_until(connection, has(b"100 %d\n" % total), received)
         connection.sendall(b"0\r\n\r\n")
-        while not received.endswith(b"0\r\n\r\n"):
-            received += connection.recv(1 << 16)
+        receive_until(connection, lambda data: data.endswith(b"0\r\n\r\n"), received)
 
 
 def test_an_app_refuses_before_the_body_is_sent(web: Web) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.receive import has, receive_until
 from tests.wasm.http.test_server import SECONDS, ask, serving, until
 from wherry.errors import GuestError
 from wherry.wasm.app import checked_addresses
@@ -56,8 +57,7 @@ def test_a_body_comes_while_it_is_answered(tmp_path: Path) -> None:
         received = b""
         for number in range(10):
             connection.sendall(b"%03d" % number)
-            while b"%03d" % number not in received.partition(b"\r\n\r\n")[2]:
-                received += connection.recv(1 << 16)
+            received = receive_until(connection, has(b"%03d" % number, after=b"\r\n\r\n"), received)
         until(lambda: len(log) == 1)
         assert (log[0].status, log[0].received) == (200, 30)
     assert list(tmp_path.iterdir()) == []
