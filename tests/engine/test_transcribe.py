@@ -34,7 +34,9 @@ def test_greedy_text_is_openai_whispers(path: str, tiny_en: Whisper, reference: 
     assert len(found.segments) == len(expected["segments"])
     for mine, theirs in zip(found.segments, expected["segments"], strict=True):
         assert (mine.text, list(mine.tokens)) == (theirs["text"], theirs["tokens"])
-        assert (mine.start, mine.end) == pytest.approx((theirs["start"], theirs["end"]), abs=1e-6)
+        # openai-whisper's last cue may reach into the silence that it appends to a recording.
+        end = min(theirs["end"], int(100 * found.duration) / 100)
+        assert (mine.start, mine.end) == pytest.approx((theirs["start"], end), abs=1e-6)
         assert mine.avg_logprob == pytest.approx(theirs["avg_logprob"], abs=1e-3)
         assert mine.no_speech_prob == pytest.approx(theirs["no_speech_prob"], rel=0.02, abs=1e-4)
         assert mine.compression_ratio == pytest.approx(theirs["compression_ratio"])

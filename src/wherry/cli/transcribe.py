@@ -13,6 +13,13 @@ from wherry.errors import InputError, WherryError
 @click.option("--model", default="whisper-tiny.en", show_default=True, help="Short name, weight file, folder or oci://IMAGE.")
 @click.option("--language", help="Code or English name of the language. Default: detected.")
 @click.option(
+    "--language-detection",
+    type=click.Choice(["speech", "first-window"]),
+    default="speech",
+    show_default=True,
+    help="Where the language is detected: where somebody first speaks, or on the first 30 s, as openai-whisper does.",
+)
+@click.option(
     "--task",
     type=click.Choice(["transcribe", "translate"]),
     default="transcribe",
@@ -50,6 +57,7 @@ def transcribe(
     files: tuple[Path, ...],
     model: str,
     language: str | None,
+    language_detection: str,
     task: str,
     formats: tuple[str, ...],
     word_timestamps: bool,
@@ -94,6 +102,7 @@ def transcribe(
         steps.append(round(steps[-1] + temperature_step, 6))
     options = TranscribeOptions(
         language=language,
+        language_detection=language_detection,
         task=task,
         temperature=tuple(steps),
         beam_size=beam_size,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.engine.network import Network
+from wherry.errors import FormatError
 from wherry.kernels.next_token import Rules as DeviceRules
 from wherry.models.whisper import Sound
 from wherry.text.whisper import SECONDS_PER_TIMESTAMP, WhisperTokenizer
@@ -18,7 +19,7 @@ _MAX_INITIAL_TIMESTAMP = round(1.0 / SECONDS_PER_TIMESTAMP)  # speech starts in 
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """How one window is decoded; `prompt` are the tokens of the text before it."""
+    """How one window is decoded; `prompt` are the tokens of the text before it, `prefix` those that its own begins with."""
 
     temperature: float = 0.0
     beam_size: int | None = None
@@ -26,7 +27,9 @@ class DecodeOptions:
     patience: float | None = None
     length_penalty: float | None = None
     prompt: tuple[int, ...] = ()
+    prefix: tuple[int, ...] = ()
     without_timestamps: bool = False
+    suppress_tokens: tuple[int, ...] = (-1,)  # see `TranscribeOptions`
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def decode_windows(
     group = (options.beam_size if options.temperature == 0 else options.best_of) or 1
     state = network.start(sound, windows * group)
     tokens = np.repeat(initial, group, axis=0)
-    rules = Rules(tokenizer, begin, options.without_timestamps)
+    rules = Rules(tokenizer, begin, options.without_timestamps, options.suppress_tokens)
     chooser: _Sampler | _Beams
     if options.beam_size is not None and options.temperature == 0:
         chooser = _Beams(options.beam_size, tokenizer.eot, options.patience or 1.0, windows)
@@ -94,6 +97,11 @@ def _results(
         texts = [_until(sequence[begin:], tokenizer.eot) for sequence, _ in candidates]
         best = max(range(len(texts)), key=lambda i: _score(candidates[i][1], len(texts[i]), options.length_penalty))
         text = tokenizer.decode(texts[best]).strip()
+        if not (np.isfinite(candidates[best][1]) and np.isfinite(no_speech[window])):
+            raise FormatError(
+                "weights: the model computes numbers that are not finite, expected those of a whole model",
+                hint="the file is damaged, or was converted with numbers too large for its type: fetch it again",
+            )
         results.append(
             Decoded(
                 tuple(texts[best]),
@@ -107,14 +115,15 @@ def _results(
     return results
 
 
-def detect_language(network: Network, tokenizer: WhisperTokenizer, sound: Sound[object]) -> dict[str, float]:
-    """The first recording's probability of each language, likeliest first."""
+def detect_language(network: Network, tokenizer: WhisperTokenizer, sound: Sound[object]) -> tuple[dict[str, float], float]:
+    """The first recording's probability of each language, likeliest first; and the probability that nobody speaks in it."""
     state = network.start(sound, 1)
     logits = network.prompt_logits(state, np.asarray([[tokenizer.sot]], np.int32), [0])[0, 0]
     ids = list(tokenizer.languages)
     probabilities = _softmax(logits[None, ids])[0]
     order = np.argsort(-probabilities, kind="stable")
-    return {tokenizer.languages[ids[i]]: float(probabilities[i]) for i in order}
+    no_speech = float(_softmax(logits[None])[0, tokenizer.no_speech])
+    return {tokenizer.languages[ids[i]]: float(probabilities[i]) for i in order}, no_speech
 
 
 def compression_ratio(text: str) -> float:
@@ -126,7 +135,9 @@ def compression_ratio(text: str) -> float:
 class Rules:
     """Which tokens may come next: sets the logits (rows, vocab) of the others to -inf, in place."""
 
-    def __init__(self, tokenizer: WhisperTokenizer, begin: int, without_timestamps: bool) -> None:
+    def __init__(
+        self, tokenizer: WhisperTokenizer, begin: int, without_timestamps: bool, suppress: tuple[int, ...] = (-1,)
+    ) -> None:
         self.begin = begin  # where the sampled tokens start
         self.eot = tokenizer.eot
         self.timestamps = None if without_timestamps else tokenizer.timestamp_begin
@@ -134,7 +145,8 @@ class Rules:
         self.blank = [*tokenizer.encode(" "), tokenizer.eot]
         specials = [tokenizer.special(n) for n in ("transcribe", "translate", "startoftranscript", "startofprev")]
         specials += [tokenizer.special("startoflm"), tokenizer.no_speech]
-        self.never = np.asarray(sorted({*tokenizer.non_speech_tokens, *specials}), np.int64)
+        chosen = {*suppress} - {-1} | (tokenizer.non_speech_tokens if -1 in suppress else set())
+        self.never = np.asarray(sorted({*chosen, *specials}), np.int64)
 
     def on_device(self, vocab: int) -> DeviceRules:
         """The same rules for the device's own choice."""
@@ -273,10 +285,11 @@ class _Beams:
 
 
 def initial_tokens(tokenizer: WhisperTokenizer, options: DecodeOptions, n_text_ctx: int) -> list[int]:
-    """What a window's text begins with: the end of the text before it, then what is asked for."""
+    """What a window's text begins with: the end of the text before it, the task, and the text that it must begin with."""
     tokens = list(tokenizer.sot_sequence)
     if options.without_timestamps:
         tokens.append(tokenizer.no_timestamps)
+    tokens += options.prefix
     if options.prompt:
         tokens = [tokenizer.sot_prev, *options.prompt[-(n_text_ctx // 2 - 1) :], *tokens]
     return tokens

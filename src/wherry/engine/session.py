@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from wherry.audio.log_mel import FRAMES_PER_SECOND, N_FRAMES, SAMPLE_RATE, PowerMel, log_mel_stream
 from wherry.engine.alignment_heads import alignment_heads
+from wherry.engine.clips import find_clips
 from wherry.engine.decoding import detect_language
 from wherry.engine.network import Network, build_weights
+from wherry.engine.spoken_language import detect_spoken_language
 from wherry.engine.together import Together
-from wherry.engine.transcribe import check_options, stream_mel
+from wherry.engine.transcribe import check_options, check_vocabulary, stream_mel
 from wherry.engine.transcript import Segment, TranscribeOptions, Transcript, TranscriptStream
 from wherry.engine.turns import Turns
 from wherry.errors import DeviceError, FormatError, InputError, NotFoundError, TooLargeError
@@ -28,6 +30,7 @@ from wherry.weights import Checkpoint, open_checkpoint
 
 Floats = NDArray[np.float32]
 _PADDING = 30 * SAMPLE_RATE  # silence after the end: the last window is whole
+_NO_SPEECH = 0.6  # the probability of no speech above which a window is no sample of the language
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Whisper:
     device: str  # what it runs on, for people
     tokenizer: WhisperTokenizer
     together: Together
+    log: Callable[[str], None] = lambda line: None
 
     @property
     def network(self) -> Network:
@@ -96,13 +100,24 @@ class Whisper:
         """
         options = options or TranscribeOptions()
         check_options(options)
+        check_vocabulary(options, self.tokenizer)
+        if options.word_timestamps and not self.network.alignment_heads:
+            raise InputError(
+                f"word_timestamps: {self.name} has no alignment heads, so the times of words cannot be found",
+                hint="transcribe without the times of words, or take a model that was not distilled",
+            )
         mel, samples = self._mel(audio, check, max_seconds)
-        tokenizer = self.tokenizer.using(self._language(mel, options), options.task)
         frames = min(samples // (SAMPLE_RATE // FRAMES_PER_SECOND), len(mel) - N_FRAMES)
+        name = audio.name if isinstance(audio, Path) else "audio"
+        tokenizer = self.tokenizer.using(self._language(mel, frames, options, name, check), options.task)
 
         def segments() -> Generator[Segment]:
-            for found in stream_mel(self.together, tokenizer, mel, frames, options, check):
-                yield from found
+            is_spoken = False
+            for heard in stream_mel(self.together, tokenizer, mel, frames, options, check):
+                is_spoken = is_spoken or any(segment.text for segment in heard)
+                yield from heard
+            if not is_spoken:
+                self.log(f"{name}: nobody speaks in it")
 
         return TranscriptStream(tokenizer.language or "en", samples / SAMPLE_RATE, segments())
 
@@ -119,11 +134,14 @@ class Whisper:
             blocks = [audio]
         return log_mel_stream(blocks, self.dims.n_mels, _PADDING, self._power_mel())
 
-    def detect_language(self, audio: Floats) -> dict[str, float]:
-        """audio (n,) at 16 kHz -> the probability of each language in its first 30 s, likeliest first."""
-        mel, _ = log_mel_stream([audio], self.dims.n_mels, _PADDING, self._power_mel())
-        with self.turns:
-            return self._languages(mel)
+    def detect_language(self, audio: Floats, rule: str = "speech", check: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """audio (n,) at 16 kHz -> the probability of each language, likeliest first, of the first window in which somebody
+        likely speaks. rule "first-window": of the first 30 s. See `TranscribeOptions.language_detection`.
+        """
+        mel, samples = log_mel_stream([audio], self.dims.n_mels, _PADDING, self._power_mel())
+        options = TranscribeOptions(language_detection=rule)
+        check_options(options)
+        return self._languages(mel, samples // (SAMPLE_RATE // FRAMES_PER_SECOND), options, check)[0]
 
     def profile(self) -> list[tuple[str, str, int, float]]:
         """GPU time so far where the model was loaded with `profile`: (kernel, workgroups, calls, seconds), costliest first."""
@@ -140,12 +158,20 @@ class Whisper:
 
         return power_mel
 
-    def _languages(self, mel: Floats) -> dict[str, float]:
+    def _languages(
+        self, mel: Floats, frames: int, options: TranscribeOptions, check: Callable[[], None]
+    ) -> tuple[dict[str, float], bool]:
+        """The probability of each language, likeliest first, and whether anybody seems to speak."""
         if not self.tokenizer.multilingual:
-            return {"en": 1.0}
-        return detect_language(self.network, self.tokenizer, self.network.listen(mel[None, :N_FRAMES]))
+            return {"en": 1.0}, True
+        if options.language_detection == "first-window":
+            with self.turns:
+                return detect_language(self.network, self.tokenizer, self.network.listen(mel[None, :N_FRAMES]))[0], True
+        limit = _NO_SPEECH if options.no_speech_threshold is None else options.no_speech_threshold
+        spoken = detect_spoken_language(self.together, self.tokenizer, mel, find_clips(options, frames), limit, check)
+        return spoken.odds, spoken.is_spoken
 
-    def _language(self, mel: Floats, options: TranscribeOptions) -> str:
+    def _language(self, mel: Floats, frames: int, options: TranscribeOptions, name: str, check: Callable[[], None]) -> str:
         if options.language is not None:
             code = language_code(options.language)
             if not self.tokenizer.multilingual and code != "en":
@@ -161,8 +187,11 @@ class Whisper:
                 f'task: found "translate", expected transcribe: {self.name} knows English only',
                 hint="take a multilingual model, such as whisper-base",
             )
-        with self.turns:
-            return next(iter(self._languages(mel)))
+        odds, is_spoken = self._languages(mel, frames, options, check)
+        language = next(iter(odds))
+        if not is_spoken:
+            self.log(f"{name}: the language is a guess ({LANGUAGES[language]}): no window in which somebody likely speaks")
+        return language
 
 
 def _within(blocks: Iterable[Floats], file: Path, check: Callable[[], None], max_seconds: float) -> Iterator[Floats]:
@@ -205,7 +234,7 @@ def load_whisper(
         return placed[id(tensor)][1]
 
     network = Network(dims, ops, build_weights(dims, tensors, place), alignment_heads(dims, checkpoint.metadata))
-    return Whisper(_name(dims), description, reader, Together(network, Turns(), ops.windows_at_once))
+    return Whisper(_name(dims), description, reader, Together(network, Turns(), ops.windows_at_once), say)
 
 
 def _check_windows(weights: Path, dims: WhisperDims) -> None:

@@ -8,14 +8,12 @@ from numpy.typing import NDArray
 
 from wherry.audio.log_mel import FRAMES_PER_SECOND
 from wherry.engine.network import Network
-from wherry.engine.transcript import Segment, Word
+from wherry.engine.transcript import Segment, TranscribeOptions, Word
 from wherry.models.whisper import Sound
 from wherry.text.whisper import SECONDS_PER_TIMESTAMP, WhisperTokenizer
 
 Floats = NDArray[np.float32]
 _MEDIAN_WIDTH = 7
-_OPENING = "\"'“¿([{-"
-_CLOSING = "\"'.。,，!！?？:：”)]}、"
 _SENTENCE_ENDS = ".。!！?？"
 
 
@@ -35,8 +33,12 @@ def add_word_timestamps(
     sound: Sound[object],
     frames: int,
     last_speech: float,
+    options: TranscribeOptions,
 ) -> list[Segment]:
-    """The segments of one window with their words, and their own ends moved to the words'. `last_speech` in seconds."""
+    """The segments of one window with their words, and their own ends moved to the words'. `last_speech` in seconds.
+
+    No time lies before the window or after its `frames` frames.
+    """
     if not segments:
         return segments
     texts = [[token for token in segment.tokens if token < tokenizer.eot] for segment in segments]
@@ -44,8 +46,9 @@ def add_word_timestamps(
     typical = _typical_duration(timings)
     longest = typical * 2
     _shorten_at_sentence_ends(timings, longest)
-    _merge_punctuation(timings)
+    _merge_punctuation(timings, options.prepend_punctuations, options.append_punctuations)
     offset = segments[0].seek / FRAMES_PER_SECOND
+    end = (segments[0].seek + frames) / FRAMES_PER_SECOND
     result = []
     at = 0
     for segment, text in zip(segments, texts, strict=True):
@@ -60,7 +63,7 @@ def add_word_timestamps(
             taken += len(timing.tokens)
             at += 1
         if words:
-            segment = _fit(segment, words, typical, longest, last_speech)
+            segment = _within(_fit(segment, words, typical, longest, last_speech), offset, end)
             last_speech = segment.end
         result.append(segment)
     return result
@@ -72,9 +75,10 @@ def align(network: Network, tokenizer: WhisperTokenizer, text: list[int], sound:
         return []
     begin = len(tokenizer.sot_sequence)
     tokens = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *text, tokenizer.eot]
-    weights, probabilities = network.alignment(sound, tokens, begin, tokenizer.eot, frames // 2)
+    weights, probabilities = network.alignment(sound, tokens, begin, tokenizer.eot, max(1, frames // 2))
     mean, deviation = weights.mean(axis=-2, keepdims=True), weights.std(axis=-2, keepdims=True)
-    weights = _median_filter((weights - mean) / deviation)
+    # A window of one column has none: every token attends to it alike.
+    weights = _median_filter(np.divide(weights - mean, deviation, out=np.zeros_like(weights), where=deviation > 0))
     matrix = weights.mean(axis=0)[begin:-1]  # (text + 1, frames)
     rows, columns = _warp(-matrix.astype(np.float64))
     words, groups = tokenizer.split_words([*text, tokenizer.eot])
@@ -82,7 +86,7 @@ def align(network: Network, tokenizer: WhisperTokenizer, text: list[int], sound:
         return []
     boundaries = np.cumsum([0, *(len(group) for group in groups[:-1])])
     jumps = np.concatenate([[True], np.diff(rows).astype(bool)])
-    times = columns[jumps] * SECONDS_PER_TIMESTAMP
+    times = np.maximum(columns[jumps], 0) * SECONDS_PER_TIMESTAMP  # the path's own beginning lies before the first column
     found = []
     for word, group, first, last in zip(words[:-1], groups[:-1], boundaries[:-1], boundaries[1:], strict=True):
         probability = float(probabilities[first:last].mean()) if last > first else 0.0
@@ -108,12 +112,12 @@ def _shorten_at_sentence_ends(timings: list[_Timing], longest: float) -> None:
                 timing.start = timing.end - longest
 
 
-def _merge_punctuation(timings: list[_Timing]) -> None:
+def _merge_punctuation(timings: list[_Timing], opening: str, closing: str) -> None:
     """Opening marks go to the word after them, closing marks to the one before; what is left behind is empty."""
     follower = len(timings) - 1
     for i in range(len(timings) - 2, -1, -1):
         mark = timings[i]
-        if mark.word.startswith(" ") and mark.word.strip() in _OPENING:
+        if mark.word.startswith(" ") and mark.word.strip() in opening:
             timings[follower].word = mark.word + timings[follower].word
             timings[follower].tokens = mark.tokens + timings[follower].tokens
             mark.word, mark.tokens = "", []
@@ -122,7 +126,7 @@ def _merge_punctuation(timings: list[_Timing]) -> None:
     leader = 0
     for i in range(1, len(timings)):
         mark = timings[i]
-        if not timings[leader].word.endswith(" ") and mark.word in _CLOSING:
+        if not timings[leader].word.endswith(" ") and mark.word in closing:
             timings[leader].word += mark.word
             timings[leader].tokens = timings[leader].tokens + mark.tokens
             mark.word, mark.tokens = "", []
@@ -155,6 +159,19 @@ def _fit(segment: Segment, words: list[Word], typical: float, longest: float, la
         end = last.end
     words[-1] = last
     return replace(segment, start=start, end=end, words=tuple(words))
+
+
+def _within(segment: Segment, start: float, end: float) -> Segment:
+    """No time before `start` or after `end`, and none that ends before it starts."""
+
+    def inside(seconds: float) -> float:
+        return min(max(seconds, start), end)
+
+    words = tuple(
+        replace(word, start=inside(word.start), end=max(inside(word.start), inside(word.end))) for word in segment.words
+    )
+    first = inside(segment.start)
+    return replace(segment, start=first, end=max(first, inside(segment.end)), words=words)
 
 
 def _median_filter(x: Floats) -> Floats:

@@ -38,7 +38,8 @@ class _Asked:
         """Windows of one kind can be decoded together. Beams and draws have rows and seeds of their own: none is like them."""
         if self.options.temperature > 0 or self.options.beam_size is not None:
             return id(self)
-        return len(self.tokens), self.options.without_timestamps
+        start = self.tokens.index(self.tokenizer.sot)
+        return start, len(self.tokens), self.options.without_timestamps, self.options.suppress_tokens
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """A recording of any length to a transcript, window by window (openai-whisper, transcribe.py)."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -9,18 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.audio.log_mel import FRAMES_PER_SECOND, N_FRAMES
+from wherry.engine.clips import Clip, check_clips, cut_for_batch, find_clips
 from wherry.engine.decoding import Decoded, DecodeOptions, decode_windows, initial_tokens
+from wherry.engine.hallucinations import HeardWindow, skip_hallucinations
 from wherry.engine.network import Network
+from wherry.engine.segments import ends_in_single_timestamp, split_segments, starting_at, without_nothing
 from wherry.engine.timing import add_word_timestamps
 from wherry.engine.together import Listened, Together
 from wherry.engine.transcript import Segment, TranscribeOptions
 from wherry.errors import InputError
 from wherry.models.whisper import Sound
-from wherry.text.whisper import SECONDS_PER_TIMESTAMP, WhisperTokenizer
+from wherry.text.whisper import WhisperTokenizer
 
 Floats = NDArray[np.float32]
-_FRAMES_PER_TIMESTAMP = 2
-_PAUSE_SEARCH = 5 * FRAMES_PER_SECOND  # where a batch is cut: the quietest moment in a window's last five seconds
+_MIN_WINDOW = 10  # frames: what is left at an end and lasts no longer is no word (whisper.cpp stops there too)
+_MAX_PREFIX = 100  # tokens: a window has room for 448, and half of them are the prompt's
 
 
 def check_options(options: TranscribeOptions) -> None:
@@ -40,8 +44,28 @@ def check_options(options: TranscribeOptions) -> None:
         raise InputError(f"patience: found {options.patience}, expected up to 10, together with beam_size")
     if options.length_penalty is not None and not 0 <= options.length_penalty <= 1:
         raise InputError(f"length_penalty: found {options.length_penalty}, expected 0 to 1")
-    if options.clip_start < 0 or (options.clip_seconds is not None and options.clip_seconds <= 0):
-        raise InputError(f"clip: found {options.clip_start} s + {options.clip_seconds} s, expected a span after 0 s")
+    if options.language_detection not in ("speech", "first-window"):
+        raise InputError(f'language_detection: found "{options.language_detection}", expected speech or first-window')
+    for name, number in (
+        ("compression_ratio_threshold", options.compression_ratio_threshold),
+        ("logprob_threshold", options.logprob_threshold),
+        ("no_speech_threshold", options.no_speech_threshold),
+    ):
+        if number is not None and not abs(number) < 1e6:
+            raise InputError(f"{name}: found {number}, expected a number")
+    silence = options.hallucination_silence_threshold
+    if silence is not None and (not options.word_timestamps or not 0 <= silence < 1e6):
+        raise InputError(f"hallucination_silence_threshold: found {silence}, expected seconds, together with word_timestamps")
+    check_clips(options)
+
+
+def check_vocabulary(options: TranscribeOptions, tokenizer: WhisperTokenizer) -> None:
+    """Raises InputError where an option names a token that the model cannot leave out, or has too many of them."""
+    for token in options.suppress_tokens:
+        if not -1 <= token < tokenizer.eot:
+            raise InputError(f"suppress_tokens: found {token}, expected -1 or a token of text, 0 to {tokenizer.eot - 1}")
+    if (count := len(tokenizer.encode_option(options.prefix))) > _MAX_PREFIX:
+        raise InputError(f"prefix: found {count} tokens, expected at most {_MAX_PREFIX}")
 
 
 def stream_mel(
@@ -55,18 +79,29 @@ def stream_mel(
     """mel (content_frames + padding, n_mels) -> its segments as they are heard, those of one window or batch at a time.
 
     `tokenizer` already speaks the language and task. `before_window` is called where nobody has the device, and so is whoever
-    takes the segments: what either raises ends the work.
+    takes the segments: what either raises ends the work. No segment begins before the one above it ends.
     """
-    start = min(round(options.clip_start * FRAMES_PER_SECOND), content_frames)
-    stop = content_frames
-    if options.clip_seconds is not None:
-        stop = min(stop, start + round(options.clip_seconds * FRAMES_PER_SECOND))
-    work = _Work(together, tokenizer, mel[:stop], options, np.random.default_rng(options.seed), before_window)
-    prompt = tokenizer.encode(" " + options.initial_prompt.strip()) if options.initial_prompt else []
+    work = _Work(
+        together,
+        tokenizer,
+        mel,
+        content_frames,
+        options,
+        np.random.default_rng(options.seed),
+        before_window,
+        tokenizer.encode_option(options.initial_prompt),
+        tuple(tokenizer.encode_option(options.prefix)),
+    )
+    clips = find_clips(options, content_frames)
     count = 0
-    for found in work.batched(start, stop, prompt) if options.batch_size > 1 else work.in_turn(start, stop, prompt):
-        yield [replace(segment, id=count + i) for i, segment in enumerate(found)]
-        count += len(found)
+    end = 0.0
+    for heard in work.batched(clips) if options.batch_size > 1 else work.in_turn(clips):
+        segments: list[Segment] = []
+        for segment in heard:
+            segments.append(replace(starting_at(segment, end), id=count + len(segments)))
+            end = max(end, segments[-1].end)
+        yield segments
+        count += len(segments)
 
 
 @dataclass(frozen=True)
@@ -79,81 +114,141 @@ class _Heard:
     last_speech: float
 
 
+@dataclass
+class _Lane:
+    """A part of the recording that is walked through window by window, while others are."""
+
+    seek: int  # frames
+    stop: int
+    last_speech: float  # seconds
+    segments: list[Segment] = field(default_factory=list)  # heard, and not yet passed on
+
+    @property
+    def frames(self) -> int:
+        """Of the window to come; none where the part is heard."""
+        return min(N_FRAMES, self.stop - self.seek) if self.seek + _MIN_WINDOW < self.stop else 0
+
+
 @dataclass(frozen=True)
 class _Work:
     together: Together
     tokenizer: WhisperTokenizer
-    mel: Floats  # (frames, n_mels), up to where the transcript stops
+    mel: Floats  # (content_frames + padding, n_mels)
+    content_frames: int
     options: TranscribeOptions
     random: np.random.Generator
     before_window: Callable[[], None]
+    initial_prompt: list[int]
+    prefix: tuple[int, ...]
 
     @property
     def network(self) -> Network:
         return self.together.network
 
-    def in_turn(self, start: int, stop: int, prompt: list[int]) -> Iterator[list[Segment]]:
+    def in_turn(self, clips: list[Clip]) -> Iterator[list[Segment]]:
         """Each window starts where the speech of the one before ended, and reads its text."""
-        seek = start
-        history = list(prompt)
+        history = list(self.initial_prompt)
         reset_at = 0  # the prompt of a window starts here in `history`
         last_speech = 0.0  # seconds: where the last segment ended
-        while seek < stop:
-            self.before_window()
-            frames = min(N_FRAMES, stop - seek)
-            read = history[reset_at:]
-            then = partial(self._heard, read, seek, frames, last_speech)
-            first = self._decode_options(self.options.temperature[0], read)
-            heard: _Heard = self.together.hear(self._window(seek, frames), self.tokenizer, first, self.random, then)
-            if heard.segments:
-                yield heard.segments
-                history.extend(token for segment in heard.segments for token in segment.tokens)
-                if not self.options.condition_on_previous_text or heard.result.temperature > 0.5:
-                    reset_at = len(history)
-            last_speech = heard.last_speech
-            seek += max(heard.advance, 1)
+        for seek, stop in clips:
+            while seek + _MIN_WINDOW < stop:
+                self.before_window()
+                frames = min(N_FRAMES, stop - seek)
+                if self._is_empty(seek, frames):
+                    seek += frames
+                    continue
+                prompt = self._prompt(history, reset_at)
+                then = partial(self._retried, prompt, seek, frames, last_speech)
+                first = self._decode_options(self.options.temperature[0], prompt)
+                heard: _Heard = self.together.hear(self._window(seek, frames), self.tokenizer, first, self.random, then)
+                if heard.segments:
+                    yield heard.segments
+                    history.extend(token for segment in heard.segments for token in segment.tokens)
+                    if not self.options.condition_on_previous_text or heard.result.temperature > 0.5:
+                        reset_at = len(history)
+                last_speech = heard.last_speech
+                seek += max(heard.advance, 1)
 
-    def _heard(self, prompt: list[int], seek: int, frames: int, last_speech: float, listened: Listened, first: Decoded) -> _Heard:
+    def _prompt(self, history: list[int], reset_at: int) -> list[int]:
+        if not self.options.carry_initial_prompt:
+            return history[reset_at:]
+        room = self.network.dims.n_text_ctx // 2 - 1 - len(self.initial_prompt)
+        said = history[max(len(self.initial_prompt), reset_at) :]
+        return [*self.initial_prompt, *(said[-room:] if room > 0 else [])]
+
+    def _retried(
+        self, prompt: list[int], seek: int, frames: int, last_speech: float, listened: Listened, first: Decoded
+    ) -> _Heard:
         """The whole window, after its first decoding; whoever calls has the device."""
-        result = self._with_fallback(listened, [first], prompt)[0]
+        return self._heard(self._with_fallback(listened, [first], prompt)[0], seek, frames, last_speech, listened)
+
+    def _heard(self, result: Decoded, seek: int, frames: int, last_speech: float, listened: Listened) -> _Heard:
         if self._silent(result):
             return _Heard(result, [], frames, last_speech)
-        found, advance = self._segments(result, seek, frames)
+        segments, advance = split_segments(self.tokenizer, result, seek, frames)
         if self.options.word_timestamps:
-            found = add_word_timestamps(self.network, self.tokenizer, found, listened(), frames, last_speech)
-            ends = [word.end for segment in found for word in segment.words]
-            whole = _ends_in_single_timestamp(result.tokens, self.tokenizer.timestamp_begin)
-            if not whole and ends and ends[-1] > seek / FRAMES_PER_SECOND:
+            segments = add_word_timestamps(self.network, self.tokenizer, segments, listened(), frames, last_speech, self.options)
+            is_whole = ends_in_single_timestamp(result.tokens, self.tokenizer.timestamp_begin)
+            ends = [word.end for segment in segments for word in segment.words]
+            if not is_whole and ends and ends[-1] > seek / FRAMES_PER_SECOND:
                 advance = round(ends[-1] * FRAMES_PER_SECOND) - seek
+            silence = self.options.hallucination_silence_threshold
+            if silence is not None:
+                window = HeardWindow(segments, seek, frames, advance, last_speech, is_whole)
+                segments, advance = skip_hallucinations(window, silence, self.content_frames)
+                ends = [word.end for segment in segments for word in segment.words]
             last_speech = ends[-1] if ends else last_speech
-        return _Heard(result, [_without_nothing(segment) for segment in found], advance, last_speech)
+        return _Heard(result, [without_nothing(segment) for segment in segments], advance, last_speech)
 
-    def batched(self, start: int, stop: int, prompt: list[int]) -> Iterator[list[Segment]]:
-        """Windows cut at pauses and decoded together, none reading another's text."""
-        spans = list(_cut_at_pauses(self.mel, start, stop))
-        last_speech = 0.0
-        for at in range(0, len(spans), self.options.batch_size):
-            self.before_window()
-            with self.together.turns:
-                heard = self._batch(spans[at : at + self.options.batch_size], prompt, last_speech)
-            last_speech = max([last_speech, *(segment.end for segment in heard)])
-            yield heard
+    def batched(self, clips: list[Clip]) -> Iterator[list[Segment]]:
+        """Parts that end at pauses, walked through side by side; no window reads another's text. Segments come in order."""
+        parts = deque(part for clip in clips for part in cut_for_batch(self.mel, clip, self.options.batch_size))
+        lanes: list[_Lane] = []  # in the recording's order
+        while parts or lanes:
+            active = [lane for lane in lanes if lane.frames]
+            while parts and len(active) < self.options.batch_size:
+                start, stop = parts.popleft()
+                lane = _Lane(start, stop, start / FRAMES_PER_SECOND)
+                lanes.append(lane)
+                active += [lane] if lane.frames else []
+            for lane in active:
+                while lane.frames and self._is_empty(lane.seek, lane.frames):
+                    lane.seek += lane.frames
+            active = [lane for lane in active if lane.frames]
+            if active:
+                self.before_window()
+                with self.together.turns:
+                    self._step(active)
+            heard: list[Segment] = []
+            while lanes:
+                heard += lanes[0].segments
+                lanes[0].segments = []
+                if lanes[0].frames:
+                    break
+                lanes.pop(0)
+            if heard:
+                yield heard
 
-    def _batch(self, spans: list[tuple[int, int]], prompt: list[int], last_speech: float) -> list[Segment]:
-        sound = self.network.listen(np.stack([self._window(seek, frames) for seek, frames in spans]))
-        first = self._decode(sound, len(spans), self._decode_options(self.options.temperature[0], prompt))
-        results = self._with_fallback(lambda: sound, first, prompt)
-        heard: list[Segment] = []
-        for row, ((seek, frames), result) in enumerate(zip(spans, results, strict=True)):
-            if self._silent(result):
-                continue
-            found, _ = self._segments(result, seek, frames)
-            if self.options.word_timestamps:
-                alone = self.network.recordings(sound, [row])
-                found = add_word_timestamps(self.network, self.tokenizer, found, alone, frames, last_speech)
-                last_speech = max([last_speech, *(segment.end for segment in found)])
-            heard.extend(_without_nothing(segment) for segment in found)
-        return heard
+    def _step(self, lanes: list[_Lane]) -> None:
+        """One window of each lane, decoded together."""
+        # Every number of windows is recorded on a device of its own: there a batch is always whole.
+        rows = self.options.batch_size if self.network.on_device else len(lanes)
+        mel = [self._window(lane.seek, lane.frames) for lane in lanes]
+        sound = self.network.listen(np.stack([*mel, *[mel[0]] * (rows - len(mel))]))
+        prompt = self.initial_prompt
+        first = self._decode(sound, rows, self._decode_options(self.options.temperature[0], prompt))
+        results = self._with_fallback(lambda: sound, first[: len(lanes)], prompt, rows)
+        for row, (lane, result) in enumerate(zip(lanes, results, strict=True)):
+            alone = partial(self.network.recordings, sound, [row])
+            heard = self._heard(result, lane.seek, lane.frames, lane.last_speech, alone)
+            lane.segments += heard.segments
+            lane.last_speech = heard.last_speech
+            lane.seek += max(heard.advance, 1)
+
+    def _is_empty(self, seek: int, frames: int) -> bool:
+        """Digital silence, or 80 dB below the loudest: there is nothing to hear, and the decoder would make something up."""
+        part = self.mel[seek : seek + frames]
+        return bool(part.min() == part.max())
 
     def _window(self, seek: int, frames: int) -> Floats:
         window = np.zeros((N_FRAMES, self.mel.shape[1]), np.float32)
@@ -169,22 +264,27 @@ class _Work:
             patience=options.patience if temperature == 0 else None,
             length_penalty=options.length_penalty,
             prompt=tuple(prompt),
+            prefix=self.prefix,
             without_timestamps=options.without_timestamps,
+            suppress_tokens=options.suppress_tokens,
         )
 
     def _decode(self, sound: Sound[Any], windows: int, options: DecodeOptions) -> list[Decoded]:
         initial = np.asarray([initial_tokens(self.tokenizer, options, self.network.dims.n_text_ctx)] * windows, np.int32)
         return decode_windows(self.network, self.tokenizer, sound, initial, options, self.random)
 
-    def _with_fallback(self, listened: Listened, first: list[Decoded], prompt: list[int]) -> list[Decoded]:
-        """The results of the first temperature; windows that fail a threshold are tried again at the next ones."""
+    def _with_fallback(self, listened: Listened, first: list[Decoded], prompt: list[int], rows: int = 1) -> list[Decoded]:
+        """The results of the first temperature; windows that fail a threshold are tried again at the next ones.
+
+        rows: recordings in what was listened to; those after the results only fill it up.
+        """
         results = dict(enumerate(first))
         for temperature in self.options.temperature[1:]:
             pending = [window for window, result in results.items() if self._failed(result)]
             if not pending:
                 break
             sound = listened()
-            part = sound if len(pending) == len(first) else self.network.recordings(sound, pending)
+            part = sound if len(pending) == rows else self.network.recordings(sound, pending)
             decoded = self._decode(part, len(pending), self._decode_options(temperature, prompt))
             results.update(zip(pending, decoded, strict=True))
         return [results[window] for window in range(len(first))]
@@ -207,60 +307,3 @@ class _Work:
         if options.no_speech_threshold is None or result.no_speech_prob <= options.no_speech_threshold:
             return False
         return options.logprob_threshold is None or result.avg_logprob <= options.logprob_threshold
-
-    def _segments(self, result: Decoded, seek: int, frames: int) -> tuple[list[Segment], int]:
-        """The window's segments, and how many frames on the next window starts."""
-        begin = self.tokenizer.timestamp_begin
-        tokens = result.tokens
-        offset = seek / FRAMES_PER_SECOND
-
-        def segment(start: float, end: float, part: tuple[int, ...]) -> Segment:
-            text = self.tokenizer.decode(part)
-            return Segment(
-                0, seek, start, end, text, part, result.temperature, result.avg_logprob, result.compression_ratio,
-                result.no_speech_prob,
-            )  # fmt: skip
-
-        def seconds(token: int) -> float:
-            return offset + (token - begin) * SECONDS_PER_TIMESTAMP
-
-        pairs = [i for i in range(1, len(tokens)) if tokens[i] >= begin and tokens[i - 1] >= begin]
-        if pairs:
-            single = _ends_in_single_timestamp(tokens, begin)
-            cuts = [*pairs, len(tokens)] if single else pairs
-            found = []
-            last = 0
-            for cut in cuts:
-                part = tokens[last:cut]
-                found.append(segment(seconds(part[0]), seconds(part[-1]), part))
-                last = cut
-            # What follows the last pair is cut off in this window: the next starts there.
-            return found, frames if single else (tokens[last - 1] - begin) * _FRAMES_PER_TIMESTAMP
-        duration = frames / FRAMES_PER_SECOND
-        times = [token for token in tokens if token >= begin]
-        if times and times[-1] != begin:
-            duration = (times[-1] - begin) * SECONDS_PER_TIMESTAMP
-        return [segment(offset, offset + duration, tokens)], frames
-
-
-def _ends_in_single_timestamp(tokens: tuple[int, ...], begin: int) -> bool:
-    return len(tokens) >= 2 and tokens[-2] < begin <= tokens[-1]
-
-
-def _without_nothing(segment: Segment) -> Segment:
-    """A segment of no length or no text says nothing, and must not prompt the next window."""
-    if segment.start == segment.end or not segment.text.strip():
-        return replace(segment, text="", tokens=(), words=())
-    return segment
-
-
-def _cut_at_pauses(mel: Floats, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Spans (first frame, frames) of at most 30 s, each ending at the quietest moment of its last five seconds."""
-    while start < stop:
-        frames = stop - start
-        if frames > N_FRAMES:
-            loudness = mel[start + N_FRAMES - _PAUSE_SEARCH : start + N_FRAMES].mean(axis=1)
-            smooth = np.convolve(loudness, np.full(20, 0.05, np.float32), mode="same")
-            frames = N_FRAMES - _PAUSE_SEARCH + int(smooth[20:-20].argmin()) + 20
-        yield start, frames
-        start += frames

@@ -8,12 +8,23 @@ from dataclasses import dataclass, field
 class TranscribeOptions:
     """How to transcribe; names and defaults are those of openai-whisper's `transcribe`. Times are in seconds.
 
-    language          a code ("en"); None detects it on the first 30 s
+    language          a code ("en"); None detects it, see `language_detection`
     task              "transcribe", or "translate" into English
     temperature       tried in turn while a window fails a threshold; 0 is greedy or beam search
     beam_size         beams at temperature 0; None is greedy
     best_of           samples at other temperatures; the likeliest is kept
-    batch_size        windows decoded together; above 1 the audio is cut at pauses and no window sees another's text
+    batch_size        windows decoded together; above 1 the audio is cut at pauses into parts of a minute or two, which
+                      are walked through side by side, and no window sees another's text
+    clip_timestamps   start, end, start, end, … of the parts to transcribe; the last end may be left out. Not together
+                      with clip_start and clip_seconds, which are one such part
+    language_detection   "speech": on the first window in which somebody likely speaks; "first-window": on the first
+                      30 s, as openai-whisper does
+    suppress_tokens   tokens of text that are never chosen; -1 stands for brackets, notes and the like
+    prefix            text with which every window's own text begins; it is no part of the result
+    carry_initial_prompt   the initial prompt stands before the text of every window, not of the first alone
+    hallucination_silence_threshold   with word_timestamps: silence longer than this around improbable words is skipped,
+                      and they with it
+    prepend_punctuations, append_punctuations   marks that belong to the word after them, and to the one before
     """
 
     language: str | None = None
@@ -34,6 +45,14 @@ class TranscribeOptions:
     clip_start: float = 0.0
     clip_seconds: float | None = None
     seed: int = 0
+    clip_timestamps: tuple[float, ...] = ()
+    language_detection: str = "speech"
+    suppress_tokens: tuple[int, ...] = (-1,)
+    prefix: str | None = None
+    carry_initial_prompt: bool = False
+    hallucination_silence_threshold: float | None = None
+    prepend_punctuations: str = "\"'“¿([{-"
+    append_punctuations: str = "\"'.。,，!！?？:：”)]}、"
 
 
 @dataclass(frozen=True)

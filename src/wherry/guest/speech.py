@@ -72,7 +72,7 @@ class Model:
             return self._model.stream(path, options or Options())
 
     def detect_language(self, audio: Audio) -> dict[str, float]:
-        """Codes -> probabilities in the first 30 s, likeliest first."""
+        """Codes -> probabilities where somebody first speaks, likeliest first."""
         with _file(audio) as path:
             return self._model.detect_language(path)
 

@@ -16,6 +16,7 @@ from wherry.text.languages import LANGUAGES
 from wherry.text.vocabulary import build_tokenizer
 
 SECONDS_PER_TIMESTAMP = 0.02
+_MAX_PROMPT = 1 << 14  # characters that are read of a prompt's end: 223 tokens have some thousand
 _SPACELESS = {"zh", "ja", "th", "lo", "my", "yue"}  # languages written without spaces: words are characters
 
 
@@ -119,8 +120,17 @@ class WhisperTokenizer:
         return frozenset(found)
 
     def encode(self, text: str) -> list[int]:
+        """Text to tokens. Names of special tokens in it ("<|en|>") are text: they steer nothing."""
         with _faults():
-            return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+            normalizer, splitter = self.tokenizer.normalizer, self.tokenizer.pre_tokenizer
+            text = normalizer.normalize_str(text) if normalizer else text
+            pieces = splitter.pre_tokenize_str(text) if splitter else [(text, (0, len(text)))]
+            return [token.id for piece, _ in pieces for token in self.tokenizer.model.tokenize(piece)]
+
+    def encode_option(self, text: str | None) -> list[int]:
+        """A prompt or prefix, of which only the end counts: no window reads more than half of its 448 tokens."""
+        text = (text or "").strip()
+        return self.encode(" " + text[-_MAX_PROMPT:]) if text else []
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of the tokens; special tokens and timestamps are left out."""

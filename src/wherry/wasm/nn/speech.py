@@ -67,13 +67,14 @@ class PreloadedModel:
 
     def stream(self, file: Path, options: Sequence[Any], check: Check) -> "RecordedStream":
         given: dict[str, Any] = dict(zip(_FIELDS, options, strict=True))
-        asked = TranscribeOptions(**given | {"temperature": tuple(given["temperature"])})
+        lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+        asked = TranscribeOptions(**given | lists)
         found = timed(self.whisper, self.name, file, asked, check, self.heard)
         return RecordedStream(found.language, found.duration, _records(found.segments))
 
     def detect_language(self, file: Path, check: Check) -> Mapping[str, float]:
         check()
-        return self.whisper.detect_language(decode_audio(file, max_seconds=MAX_SECONDS))
+        return self.whisper.detect_language(decode_audio(file, max_seconds=MAX_SECONDS), check=check)
 
 
 def timed(whisper: Whisper, name: str, file: Path, options: TranscribeOptions, check: Check, heard: Heard) -> TranscriptStream:
