@@ -17,6 +17,7 @@ from wherry.guest import chat, embeddings, openai
 from wherry.guest.page import Page
 
 _HERE = Path(__file__).parent
+_MAX_HEADER = 1000  # characters of one
 _PAGE = Page(_HERE / "page", _HERE / "openapi.json")
 
 site = Bottle(catchall=False)
@@ -39,20 +40,30 @@ def responses() -> HTTPResponse:
 
 
 def _answer(api: Any) -> HTTPResponse:
-    wanted = api.asked(Fields(read_object(request.environ)))
-    device = wanted.model.device
+    fields = Fields(read_object(request.environ))
+    wanted = api.asked(fields)
+    headers = _headers(fields, wanted.model.device)
     if wanted.stream:
-        return HTTPResponse(api.events(wanted), 200, openai.device_header(device) | openai.EVENT_HEADERS)
-    return _whole(api.whole(wanted), device)
+        return HTTPResponse(api.events(wanted), 200, headers | openai.EVENT_HEADERS)
+    return _whole(api.whole(wanted), headers)
+
+
+def _headers(fields: Fields, device: str) -> dict[str, str]:
+    """What the answer was computed on, and which fields of the request had no effect."""
+    named = ", ".join(fields.ignored)[:_MAX_HEADER]
+    ignored = {"Wherry-Ignored": "".join(letter if " " <= letter <= "~" else "?" for letter in named)} if named else {}
+    return openai.device_header(device) | ignored
 
 
 @site.post("/v1/embeddings")
 def embed() -> HTTPResponse:
-    return _whole(*embeddings_api.answer(Fields(read_object(request.environ))))
+    fields = Fields(read_object(request.environ))
+    answer, device = embeddings_api.answer(fields)
+    return _whole(answer, _headers(fields, device))
 
 
-def _whole(answer: dict[str, Any], device: str) -> HTTPResponse:
-    return HTTPResponse(json.dumps(answer).encode(), 200, openai.device_header(device) | {"Content-Type": "application/json"})
+def _whole(answer: dict[str, Any], headers: dict[str, str]) -> HTTPResponse:
+    return HTTPResponse(json.dumps(answer).encode(), 200, headers | {"Content-Type": "application/json"})
 
 
 @site.get("/v1/models")

@@ -1,14 +1,14 @@
-"""What the requests for texts have in common: the model, how it draws its tokens, and which JSON it may write."""
+"""What the requests for texts have in common: the model, how it draws its tokens, and how many."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from api.fields import Fields, as_object, refused, text, wrong
+from api.fields import Fields, refused, text, wrong
 from wherry.guest import chat
 from wherry.guest.openai import ApiError, unknown_model
 
 _DEFAULT = "default"
-_MAX_STOPS = 4
+_MAX_STOPS = 64
 _MAX_BIASED = 300
 MAX_TOKENS = (1 << 31) - 1
 MAX_ANSWERS = 32  # of a request: as many texts are computed at once
@@ -24,8 +24,11 @@ IGNORED = frozenset(
         "service_tier",
     }
 )
-# OpenAI's and three that other servers have too: top_k, min_p and repeat_penalty.
-DRAWING = frozenset({"temperature", "top_p", "top_k", "min_p", "repeat_penalty"})
+# OpenAI's, and what other servers have too.
+DRAWING = frozenset(
+    {"temperature", "top_p", "top_k", "min_p", "typical_p", "repeat_penalty", "repetition_penalty", "repeat_last_n"}
+)
+TEMPLATE = frozenset({"reasoning_effort", "reasoning", "enable_thinking", "chat_template_kwargs"})
 PENALTIES = frozenset({"presence_penalty", "frequency_penalty", "seed", "stop", "logit_bias"})
 
 
@@ -47,12 +50,15 @@ def open_model(fields: Fields) -> chat.Model:
 
 def drawing(fields: Fields) -> dict[str, Any]:
     """Options of `chat.Options` by name."""
+    last = fields.whole("repeat_last_n", -1, MAX_TOKENS)
     return {
         "temperature": fields.number("temperature", 1.0, 0, 2),
         "top_p": fields.number("top_p", 1.0, 0, 1),
-        "top_k": fields.whole("top_k", 0, 1024) or 0,
+        "top_k": max(fields.whole("top_k", -1, 1024) or 0, 0),
         "min_p": fields.number("min_p", 0.0, 0, 1),
-        "repeat_penalty": fields.number("repeat_penalty", 1.0, 0.01, 100),
+        "typical_p": fields.number("typical_p", 1.0, 0, 1),
+        "repeat_penalty": fields.number("repeat_penalty", fields.number("repetition_penalty", 1.0, 0.01, 100), 0.01, 100),
+        "penalty_last": 64 if last is None or last < 0 else last,
     }
 
 
@@ -73,29 +79,6 @@ def seeded(options: Mapping[str, Any], number: int) -> chat.Options:
     return chat.Options(**{**options, "seed": None if seed is None else (seed + number) % (1 << 64)})
 
 
-def json_schema(form: Fields | None, inside: str) -> Mapping[str, Any] | None:
-    """What `response_format` or `text.format` asks for. inside: the key of the object that has the schema, "" for the form."""
-    if form is None:
-        return None
-    form.required("type")
-    kind = form.one_of("type", ("text", "json_object", "json_schema"), "text")
-    if inside or kind != "json_schema":
-        form.only({"type", inside} if kind == "json_schema" else {"type"})
-    if kind == "json_object":
-        return chat.JSON_OBJECT
-    if kind == "text":
-        return None
-    about = as_object(form.required(inside), form.name(inside)) if inside else form
-    about.only({"type", "name", "description", "schema", "strict"})
-    name = text(about.required("name"), about.name("name"))
-    if not (1 <= len(name) <= 64 and name.isascii() and name.replace("_", "").replace("-", "").isalnum()):
-        raise wrong(about.name("name"), name, "1 to 64 of a-z A-Z 0-9 _ -")
-    about.text("description")
-    about.flag("strict")  # the answer always fits the schema
-    schema = about.values.get("schema")
-    return chat.JSON_OBJECT if schema is None else as_object(schema, about.name("schema")).values
-
-
 def streaming(fields: Fields) -> tuple[bool, bool]:
     """Whether the answer comes in chunks, and whether the last of them says how many tokens there were."""
     stream, about = fields.flag("stream"), fields.object("stream_options")
@@ -108,24 +91,36 @@ def streaming(fields: Fields) -> tuple[bool, bool]:
     return stream, about.flag("include_usage")
 
 
-def tool_choice(fields: Fields, tools: Collection[Any], inside: str) -> dict[str, Any]:
-    """Options of `chat.Options` by name. inside: the key of the object that has a function's name, "" for the choice itself."""
-    parallel = fields.flag("parallel_tool_calls", True)
-    if isinstance(choice := fields.values.get("tool_choice"), dict):
-        about = as_object(choice, "tool_choice")
-        about.one_of("type", ("function",), "")
-        function = as_object(about.required(inside), about.name(inside)) if inside else about
-        found = {"tool_choice": "required", "tool_name": text(function.required("name"), function.name("name"))}
-    else:
-        found = {"tool_choice": fields.one_of("tool_choice", ("auto", "none", "required"), "auto")}
-    if not tools and found["tool_choice"] == "required":
-        raise refused("tool_choice", "only allowed when tools are given")
-    return {**found, "parallel_tool_calls": parallel}
+def limit(fields: Fields, *keys: str, low: int = 1) -> int | None:
+    """The most tokens of an answer, by the first of several names that is there; -1 is no limit."""
+    given = [(key, value) for key in keys if (value := fields.whole(key, -1, MAX_TOKENS)) is not None]
+    for key, value in given:
+        if 0 <= value < low or value != given[0][1]:
+            why = f"an integer from {low} to {MAX_TOKENS}, or -1" if value == given[0][1] else f"no other than {given[0][0]}"
+            raise wrong(fields.name(key), value, why)
+    return None if not given or given[0][1] < 0 else given[0][1]
 
 
-def not_stored(fields: Fields) -> None:
-    if fields.flag("store"):
-        raise refused(fields.name("store"), "nothing is stored here: expected false or none")
+def template_options(fields: Fields) -> dict[str, Any]:
+    """What the model's chat template may read: names of other servers' clients, and how much thought is wanted."""
+    found: dict[str, Any] = {}
+    efforts = [fields.text("reasoning_effort")]
+    if (reasoning := fields.object("reasoning")) is not None:
+        efforts.append(reasoning.text("effort"))
+    if effort := next(filter(None, efforts), ""):
+        found |= {"reasoning_effort": effort, "enable_thinking": effort != "none"}
+    if fields.has("enable_thinking"):
+        found["enable_thinking"] = fields.flag("enable_thinking")
+    if (given := fields.object("chat_template_kwargs")) is not None:
+        found |= given.values
+    return {"template_options": found}
+
+
+def without_effect(fields: Fields, *keys: str) -> None:
+    """Fields that could have one, and have none here."""
+    for key in keys:
+        if fields.has(key) and fields.values[key] is not False:
+            fields.ignore(key)
 
 
 def _stop(fields: Fields) -> tuple[str, ...]:

@@ -8,40 +8,44 @@ from api.asked import (
     DRAWING,
     IGNORED,
     MAX_ANSWERS,
-    MAX_TOKENS,
     PENALTIES,
+    TEMPLATE,
     check_ignored,
     drawing,
-    json_schema,
-    not_stored,
+    limit,
     open_model,
     penalties,
     seeded,
     streaming,
-    tool_choice,
+    template_options,
+    without_effect,
 )
 from api.fields import Fields, refused, wrong
+from api.forms import FORMS, answer_form
 from api.identity import fingerprint, new_id, now
 from api.streams import Streams, explained, guarded
+from api.tool_choice import tool_choice
 from wherry.guest import chat
 from wherry.guest.openai import event
 
+_WITHOUT_EFFECT = ("store", "prediction", "verbosity", "audio")  # audio: how it is to sound, if it were asked for
 _FIELDS = (
     {"model", "messages", "max_tokens", "max_completion_tokens", "n", "stream", "stream_options", "logprobs", "top_logprobs"}
-    | {"tools", "tool_choice", "parallel_tool_calls", "response_format", "store", "modalities"}
-    | DRAWING | PENALTIES | IGNORED
+    | {"tools", "tool_choice", "parallel_tool_calls", "modalities", "n_predict", "continue_final_message"}
+    | {"add_generation_prompt", *_WITHOUT_EFFECT}
+    | DRAWING | PENALTIES | IGNORED | TEMPLATE | FORMS
 )  # fmt: skip
 _UNSUPPORTED = {
-    "audio": "the models here write text only",
     "function_call": "found the form that tool_choice has replaced, expected tool_choice",
     "functions": "found the form that tools have replaced, expected tools",
     "moderation": "nothing is moderated here",
-    "prediction": "the models here take no predicted text",
-    "reasoning_effort": "the models here have no effort to set",
-    "verbosity": "the models here have no verbosity to set",
     "web_search_options": "nothing is looked up from here",
 }
-NAMES = {"json_schema": "response_format.json_schema.schema", "tool_name": "tool_choice"}  # the host's -> ours
+# The host's -> ours.
+NAMES = {
+    "json_schema": "response_format.json_schema.schema", "tool_name": "tool_choice", "gbnf": "grammar",
+    "continue_final": "continue_final_message", "template_options": "chat_template_kwargs",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,17 +61,17 @@ def asked(fields: Fields) -> Asked:
     """Raises ApiError naming the field. The answers are being computed when this returns."""
     fields.only(_FIELDS, _UNSUPPORTED)
     check_ignored(fields)
-    not_stored(fields)
+    without_effect(fields, *_WITHOUT_EFFECT)
     messages = fields.required("messages")
     if not isinstance(messages, list):
         raise wrong("messages", messages, "a list of at least one message")
     if any(kind != "text" for kind in fields.list("modalities", 8)):
         raise refused("modalities", "the models here write text only")
     tools = fields.list("tools", 128)
-    options = drawing(fields) | penalties(fields) | tool_choice(fields, tools, "function")
-    options["max_tokens"] = _most(fields)
+    choice, tools = tool_choice(fields, tools, "function")
+    options = drawing(fields) | penalties(fields) | choice | answer_form(fields) | template_options(fields) | _end(fields)
+    options["max_tokens"] = limit(fields, "max_completion_tokens", "max_tokens", "n_predict")
     options["top_logprobs"] = _top_logprobs(fields)
-    options["json_schema"] = json_schema(fields.object("response_format"), "json_schema")
     stream, include_usage = streaming(fields)
     n = fields.whole("n", 1, MAX_ANSWERS) or 1
     model = open_model(fields)
@@ -169,18 +173,21 @@ def likely(token: chat.Likely) -> dict[str, Any]:
     return {"token": token.text, "logprob": token.logprob, "bytes": list(token.data)}
 
 
-def _most(fields: Fields) -> int | None:
-    """max_tokens is the older name of the two."""
-    old, new = fields.whole("max_tokens", 1, MAX_TOKENS), fields.whole("max_completion_tokens", 1, MAX_TOKENS)
-    if old is not None and new is not None:
-        raise refused("max_tokens", "found max_completion_tokens too, expected one of the two")
-    return new if old is None else old
+def _end(fields: Fields) -> dict[str, Any]:
+    """What vLLM's clients say of the prompt's end: whether the assistant's last message is continued, or a new one begins."""
+    generates = fields.has("add_generation_prompt")
+    found: dict[str, Any] = {"generation_prompt": fields.flag("add_generation_prompt", True)}
+    if fields.flag("continue_final_message"):
+        if generates and found["generation_prompt"]:
+            raise refused("continue_final_message", "found add_generation_prompt too, expected one of the two")
+        return {"continue_final": True}
+    return found | ({"continue_final": False} if generates else {})
 
 
 def _top_logprobs(fields: Fields) -> int | None:
     top = fields.whole("top_logprobs", 0, 20)
     if fields.flag("logprobs"):
         return top or 0
-    if top is not None:
+    if top:
         raise refused("top_logprobs", "only allowed when logprobs is true")
     return None

@@ -8,10 +8,10 @@ from api.asked import (
     DRAWING,
     IGNORED,
     MAX_ANSWERS,
-    MAX_TOKENS,
     PENALTIES,
     check_ignored,
     drawing,
+    limit,
     open_model,
     penalties,
     seeded,
@@ -19,18 +19,18 @@ from api.asked import (
 )
 from api.chat import usage
 from api.fields import Fields, refused, text, tokens, wrong
+from api.forms import FORMS, answer_form
 from api.identity import fingerprint, new_id, now
 from api.streams import Streams, explained, guarded
 from wherry.guest import chat
 from wherry.guest.openai import ApiError, event
 
 _FIELDS = (
-    {"model", "prompt", "max_tokens", "n", "best_of", "stream", "stream_options", "logprobs", "echo"}
-    | DRAWING | PENALTIES | IGNORED
+    {"model", "prompt", "max_tokens", "n_predict", "n", "best_of", "stream", "stream_options", "logprobs", "echo", "suffix"}
+    | DRAWING | PENALTIES | IGNORED | FORMS
 )  # fmt: skip
-_UNSUPPORTED = {"suffix": "the models here write the end of a text, not its middle"}
 _MOST = 16  # tokens, where the request does not say: OpenAI's own
-_NAMES: dict[str, str] = {"messages": "prompt"}
+_NAMES: dict[str, str] = {"messages": "prompt", "gbnf": "grammar", "json_schema": "response_format"}
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,10 @@ class Asked:
 
 def asked(fields: Fields) -> Asked:
     """Raises ApiError naming the field. The answers are being computed when this returns."""
-    fields.only(_FIELDS, _UNSUPPORTED)
+    fields.only(_FIELDS)
     check_ignored(fields)
+    if fields.text("suffix"):
+        raise refused("suffix", "the models here write the end of a text, not its middle")
     prompts = _prompts(fields)
     n = fields.whole("n", 1, MAX_ANSWERS) or 1
     best_of = fields.whole("best_of", 1, MAX_ANSWERS)
@@ -69,8 +71,9 @@ def asked(fields: Fields) -> Asked:
         )
     logprobs = fields.whole("logprobs", 0, 5)
     echo = fields.flag("echo")
-    most = fields.whole("max_tokens", 0, MAX_TOKENS)
-    options = drawing(fields) | penalties(fields) | {"max_tokens": _MOST if most is None else most}
+    most = limit(fields, "max_tokens", "n_predict", low=0)
+    unsaid = not fields.has("max_tokens") and not fields.has("n_predict")
+    options = drawing(fields) | penalties(fields) | answer_form(fields) | {"max_tokens": _MOST if unsaid else most}
     options["top_logprobs"] = 0 if logprobs is None and best_of > n else logprobs
     model = open_model(fields)
     with explained(_NAMES):

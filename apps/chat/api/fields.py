@@ -1,20 +1,27 @@
 """The fields of an object, each checked where it is read: whatever is wrong is named by its place in the request."""
 
 import json
+import logging
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 from wherry.guest.openai import ApiError
 
+_LOG = logging.getLogger("chat")
 _SHOWN = 80  # characters of a value
 
 
 class Fields:
-    """place: the object's own in the request, "" for all of it. A field that is null is as one that is not there."""
+    """place: the object's own in the request, "" for all of it. A field that is null is as one that is not there.
 
-    def __init__(self, values: Mapping[str, Any], place: str = "") -> None:
+    ignored: the fields of the whole request that have no effect here.
+    """
+
+    def __init__(self, values: Mapping[str, Any], place: str = "", ignored: list[str] | None = None) -> None:
         self.values = values
         self.place = place
+        self.ignored: list[str] = [] if ignored is None else ignored
 
     def name(self, key: str) -> str:
         return f"{self.place}.{key}" if self.place else key
@@ -23,14 +30,21 @@ class Fields:
         return self.values.get(key) is not None
 
     def only(self, known: Collection[str], unsupported: Mapping[str, str] | None = None) -> None:
-        """Refuse what is not known. unsupported: fields that OpenAI has -> why they are not here."""
+        """Note what is not known. unsupported: fields without which the answer is not what was asked for -> why they are not
+        here; they are refused."""
         for key in self.values:
             if key in (unsupported or {}):
                 if self.has(key):
                     raise refused(self.name(key), (unsupported or {})[key])
-            elif key not in known:
-                message = f"Unrecognized request argument supplied: {self.name(key)}"
-                raise ApiError(400, message[:200], param=self.name(key)[:200], code="unknown_parameter")
+            elif key not in known and self.has(key):
+                self.ignore(key)
+
+    def ignore(self, key: str) -> None:
+        """A field that has no effect: it is named in the log, once, and in the answer's headers."""
+        name = self.name(key)[:_SHOWN]
+        if name not in self.ignored:
+            self.ignored.append(name)
+            _log_ignored(name)
 
     def required(self, key: str) -> Any:
         if not self.has(key):
@@ -78,7 +92,7 @@ class Fields:
 
     def object(self, key: str) -> "Fields | None":
         value = self.values.get(key)
-        return None if value is None else as_object(value, self.name(key))
+        return None if value is None else as_object(value, self.name(key), self.ignored)
 
     def list(self, key: str, most: int) -> list[Any]:
         value = self.values.get(key)
@@ -94,10 +108,17 @@ class Fields:
         return value
 
 
-def as_object(value: Any, place: str) -> Fields:
+def as_object(value: Any, place: str, ignored: list[str] | None = None) -> Fields:
+    """ignored: as `Fields` has it; without it an object of its own."""
     if not isinstance(value, dict):
         raise wrong(place, value, "an object")
-    return Fields(value, place)
+    return Fields(value, place, ignored)
+
+
+@lru_cache(maxsize=1000)
+def _log_ignored(name: str) -> None:
+    """Once for each, as long as this app runs."""
+    _LOG.warning("ignored: the request's field %s", name)
 
 
 def text(value: Any, place: str) -> str:

@@ -20,14 +20,18 @@ def messages(fields: Fields) -> list[dict[str, Any]]:
     if not items:
         raise wrong("input", given, "a text or a list of at least one item")
     for index, each in enumerate(items):
-        _add(found, as_object(each, f"input[{index}]"))
+        _add(found, as_object(each, f"input[{index}]", fields.ignored))
     return found
 
 
 def _add(found: list[dict[str, Any]], item: Fields) -> None:
     kind = item.text("type", "message")
     if kind == "message":
-        found.append({"role": item.one_of("role", _ROLES, ""), "content": _content(item, "content")})
+        role = item.one_of("role", _ROLES, "")
+        content = "" if role == "assistant" and not item.has("content") else _content(item, "content")
+        found.append({"role": role, "content": content})
+    elif kind == "reasoning":
+        item.ignore("type")  # what a model thought before is not read again
     elif kind == "function_call":
         called = {"name": text(item.required("name"), item.name("name"))}
         called["arguments"] = text(item.required("arguments"), item.name("arguments"))
@@ -51,23 +55,27 @@ def _content(item: Fields, key: str) -> str:
     if isinstance(value, str):
         return text(value, item.name(key))
     parts = [as_object(part, f"{item.name(key)}[{index}]") for index, part in enumerate(item.list(key, _MAX_ITEMS))]
+    texts = []
     for part in parts:
-        part.one_of("type", ("input_text", "output_text", "text"), "")
-    return "".join(text(part.required("text"), part.name("text")) for part in parts)
+        kind = part.one_of("type", ("input_text", "output_text", "text", "refusal"), "")
+        key = "refusal" if kind == "refusal" else "text"
+        texts.append(text(part.required(key), part.name(key)))
+    return "".join(texts)
 
 
 def tools(fields: Fields) -> list[dict[str, Any]]:
     """Functions, as /v1/chat/completions has them. Raises ApiError."""
     found = []
     for index, each in enumerate(fields.list("tools", 128)):
-        tool = as_object(each, f"tools[{index}]")
+        tool = as_object(each, f"tools[{index}]", fields.ignored)
         tool.one_of("type", ("function",), "")
         tool.only({"type", "name", "description", "parameters", "strict"})
-        tool.flag("strict")
         function: dict[str, Any] = {"name": text(tool.required("name"), tool.name("name"))}
         if tool.has("description"):
             function["description"] = tool.text("description")
         if (parameters := tool.object("parameters")) is not None:
             function["parameters"] = parameters.values
+        if tool.flag("strict"):
+            function["strict"] = True
         found.append({"type": "function", "function": function})
     return found

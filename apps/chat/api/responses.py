@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.asked import DRAWING, IGNORED, MAX_TOKENS, check_ignored, drawing, json_schema, not_stored, open_model, tool_choice
+from api.asked import DRAWING, IGNORED, TEMPLATE, check_ignored, drawing, limit, open_model, template_options, without_effect
 from api.chat import likely
 from api.errors import of_host
 from api.fields import Fields, refused
+from api.forms import json_form
 from api.identity import new_id, now
 from api.items import messages, tools
 from api.streams import Streams, explained
+from api.tool_choice import tool_choice
+from api.truncation import fitting
 from wherry.errors import WherryError
 from wherry.guest import chat
 from wherry.guest.openai import event
@@ -20,20 +23,21 @@ _LOG = logging.getLogger("chat")
 _LOGPROBS = "message.output_text.logprobs"
 _FIELDS = (
     {"model", "input", "instructions", "max_output_tokens", "stream", "stream_options", "text", "tools", "tool_choice"}
-    | {"parallel_tool_calls", "include", "top_logprobs", "store", "truncation", "background"}
-    | DRAWING | IGNORED
+    | {"parallel_tool_calls", "include", "top_logprobs", "store", "truncation", "background", "max_tool_calls"}
+    | DRAWING | IGNORED | TEMPLATE
 )  # fmt: skip
 _UNSUPPORTED = {
     "context_management": "nothing is stored here: expected the whole conversation as input",
     "conversation": "nothing is stored here: expected the whole conversation as input",
-    "max_tool_calls": "tools are called by whoever asks, not here",
     "moderation": "nothing is moderated here",
     "previous_response_id": "nothing is stored here: expected the whole conversation as input",
     "prompt": "nothing is stored here: expected the prompt itself as instructions and input",
-    "reasoning": "the models here have no effort to set",
 }
 # The host's words for fields -> ours.
-_NAMES = {"messages": "input", "json_schema": "text.format.schema", "tool_name": "tool_choice"}
+_NAMES = {
+    "messages": "input", "json_schema": "text.format.schema", "tool_name": "tool_choice",
+    "template_options": "chat_template_kwargs",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,30 +55,33 @@ def asked(fields: Fields) -> Asked:
     """Raises ApiError naming the field. The answer is being computed when this returns."""
     fields.only(_FIELDS, _UNSUPPORTED)
     check_ignored(fields)
-    not_stored(fields)
+    without_effect(fields, "store", "max_tool_calls")
     if fields.flag("background"):
         raise refused("background", "nothing is stored here: expected false or none")
-    fields.one_of("truncation", ("disabled",), "disabled")
+    truncates = fields.one_of("truncation", ("disabled", "auto"), "disabled") == "auto"
     includes = fields.list("include", 16)
     for index, each in enumerate(includes):
         if each != _LOGPROBS:
-            raise refused(f"include[{index}]", f"there is nothing of the kind here: expected {_LOGPROBS}")
+            fields.ignore(f"include[{index}]")  # there is nothing of the kind here
     top = fields.whole("top_logprobs", 0, 20)
     form = fields.object("text") or Fields({}, "text")
-    form.only({"format"}, {"verbosity": "the models here have no verbosity to set"})
+    form.only({"format"})
     stream = fields.flag("stream")
     if (about := fields.object("stream_options")) is not None:
         about.only({"include_obfuscation"})
         about.flag("include_obfuscation")
     given, functions = messages(fields), tools(fields)
-    options = drawing(fields) | tool_choice(fields, functions, "")
-    options["max_tokens"] = fields.whole("max_output_tokens", 1, MAX_TOKENS)
-    options["json_schema"] = json_schema(form.object("format"), "")
-    options["top_logprobs"] = (top or 0) if includes or top else None
+    choice, functions = tool_choice(fields, functions, "")
+    options = drawing(fields) | choice | json_form(form.object("format"), "") | template_options(fields)
+    options["max_tokens"] = limit(fields, "max_output_tokens")
+    logprobs = _LOGPROBS in includes or bool(top)
+    options["top_logprobs"] = (top or 0) if logprobs else None
     model = open_model(fields)
     with explained(_NAMES):
-        streams = Streams([lambda: model.stream(given, chat.Options(**options), functions)])
-    return Asked(model, streams, stream, bool(includes or top), _echo(fields, model, options))
+        streams = Streams(
+            [lambda: fitting(given, lambda some: model.stream(some, chat.Options(**options), functions), truncates)]
+        )
+    return Asked(model, streams, stream, logprobs, _echo(fields, model, options))
 
 
 def whole(asked: Asked) -> dict[str, Any]:
@@ -246,7 +253,7 @@ def _echo(fields: Fields, model: chat.Model, options: dict[str, Any]) -> dict[st
         "metadata": fields.values.get("metadata") or {},
         "parallel_tool_calls": options["parallel_tool_calls"],
         "previous_response_id": None,
-        "reasoning": {"effort": None, "summary": None},
+        "reasoning": {"effort": options["template_options"].get("reasoning_effort"), "summary": None},
         "service_tier": "default",
         "store": False,
         "temperature": options["temperature"],
@@ -255,5 +262,5 @@ def _echo(fields: Fields, model: chat.Model, options: dict[str, Any]) -> dict[st
         "tools": [{"strict": None, "parameters": None, **tool} for tool in fields.values.get("tools") or []],
         "top_logprobs": options["top_logprobs"] or 0,
         "top_p": options["top_p"],
-        "truncation": "disabled",
+        "truncation": fields.values.get("truncation") or "disabled",
     }

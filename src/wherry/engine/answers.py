@@ -1,10 +1,12 @@
 """Answers of a language model as apps ask for them: conversations with tools, texts that go on; pieces as they are made."""
 
+import logging
 import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from wherry.engine.conversation import AnswerOptions, Likely, Piece, Token, ToolCall, Usage, valid_text, whole_number
@@ -13,11 +15,12 @@ from wherry.engine.messages import check_messages, check_tools
 from wherry.engine.sampling import SamplingOptions
 from wherry.engine.scheduler import Made, Stream
 from wherry.errors import InputError, PromptTooLongError
-from wherry.text.constraint import Grammar, gbnf, json_schema, regular_expression
+from wherry.text.constraint import Grammar, answer_or_calls, gbnf, json_schema, regular_expression
 from wherry.text.language import Pieces
 from wherry.text.stops import Stops
-from wherry.text.tools import MARKS, CallReader, call_schema, told_of_tools, tool_style
+from wherry.text.tools import MARKS, CallReader, ToolStyle, call_schema, told_of_tools, tool_style
 
+_LOG = logging.getLogger(__name__)
 Check = Callable[[], None]
 Told = Callable[[Usage, float, float], None]  # the usage of an answer, seconds to its first piece, seconds to its end
 _WAIT_SECONDS = 0.1  # between two looks at whether anybody still waits
@@ -34,8 +37,9 @@ def chat(
 ) -> "AnswerStream":
     """The answer to a conversation, which is computed from now on. messages, tools: as `engine/messages.py` checks them.
 
-    With a tool_choice that requires a call the answer is one; else calls are found in what the model says, if json_schema,
-    regex and gbnf say nothing else. Raises InputError naming the field, PromptTooLongError.
+    With a tool_choice that requires a call the answer is one; else calls are found in what the model says, unless regex or gbnf
+    say what it is. Beside a json_schema it is a call or fits the schema, whichever the model begins. Raises InputError naming
+    the field, PromptTooLongError.
     """
     options = options.checked()
     said, known = check_messages(messages), check_tools(tools)
@@ -44,20 +48,67 @@ def chat(
         raise InputError(f'tool_choice: found "{choice}", expected auto, none or required')
     if named is None and choice == "none":
         known = []
-    template, begin, grammar = language.template or "", "", _grammar(options)
-    reader = None
+    said, begun = _begun_answer(said, options)
+    style, reader, begin = tool_style(language.template or ""), None, ""
     if named is not None or choice == "required":
-        if grammar is not None:
-            raise InputError("tool_choice: found a call required beside a form of the answer, expected one of them")
-        style = tool_style(template)
         begin = style.begin
-        grammar = json_schema(call_schema(style, known, named, parallel=options.parallel_tool_calls), "tools", spaced=False)
+        grammar: Grammar | None = _call_grammar(style, known, options)
         reader = _call_reader(known, options, expected=True)
-    elif known and grammar is None:
-        reader = _call_reader(known, options)
-    given, of_template = told_of_tools(template, said, known)
-    prompt = language.prompt(given, of_template, begin)
+    else:
+        grammar = _grammar(options)
+        if known and (grammar is None or options.json_schema is not None):
+            reader = _call_reader(known, options)
+            if grammar is not None:
+                grammar = _either(language, style, grammar, known, options)
+    for each in grammar.omitted if grammar is not None else ():
+        _log_omission(f"{grammar.field if grammar is not None else ''}: {each}")
+    given, of_template = told_of_tools(language.template or "", said, known)
+    prompt = language.prompt(
+        given, of_template, begin, begun=begun, answer=options.generation_prompt, options=options.template_options
+    )
     return _begin(language, "messages", prompt, options, grammar, reader, told)
+
+
+def _begun_answer(messages: list[dict[str, Any]], options: AnswerOptions) -> tuple[list[dict[str, Any]], str]:
+    """The messages before the answer, and what the answer has begun with: an assistant's message at the end."""
+    last = messages[-1]
+    continues = last["role"] == "assistant" and "tool_calls" not in last
+    if options.continue_final and not continues:
+        raise InputError("continue_final: found no message of the assistant's at the end, expected one to continue")
+    if not continues or options.continue_final is False or not options.generation_prompt:
+        return messages, ""
+    return messages[:-1] or [{"role": "user", "content": ""}], last["content"]
+
+
+def _call_grammar(style: ToolStyle, tools: Sequence[Mapping[str, Any]], options: AnswerOptions) -> Grammar:
+    """Of an answer that is a call, of the tool that is named or of any."""
+    name = options.tool_name
+    schema = call_schema(style, tools, name, parallel=options.parallel_tool_calls)
+    strict = any(tool["function"].get("strict") for tool in tools if name in (None, tool["function"]["name"]))
+    return json_schema(schema, "tools", spaced=False, strict=strict)
+
+
+def _either(
+    language: Language, style: ToolStyle, answer: Grammar, tools: Sequence[Mapping[str, Any]], options: AnswerOptions
+) -> Grammar:
+    """Of an answer that fits a schema or is a call, whichever the model begins."""
+    vocabulary = language.vocabulary
+
+    def mark(text: str) -> tuple[int | None, str]:
+        name = text.strip()
+        token = vocabulary.names.index(name) if name in vocabulary.names else None
+        if token is None or vocabulary.pieces[token]:
+            return None, text
+        return token, text.replace(name, "", 1)
+
+    calls = _call_grammar(style, tools, options)
+    return answer_or_calls(answer, calls, mark(style.begin), mark(style.end), parallel=options.parallel_tool_calls)
+
+
+@lru_cache(maxsize=1024)
+def _log_omission(line: str) -> None:
+    """Once for each: clients send the same schema over and over."""
+    _LOG.warning("accepted, but not enforced: %s", line)
 
 
 def _call_reader(tools: Sequence[Mapping[str, Any]], options: AnswerOptions, *, expected: bool = False) -> CallReader:
@@ -84,7 +135,9 @@ def score(language: Language, prompt: str | Sequence[int], top: int = 0, check: 
     if not 0 <= top <= _MOST_TOP:
         raise InputError(f"top: found {top}, expected 0 to {_MOST_TOP}")
     if len(tokens) > language.context:
-        raise PromptTooLongError(f"prompt: found {len(tokens)} tokens, expected at most the context of {language.context}")
+        raise PromptTooLongError(
+            f"prompt: found {len(tokens)} tokens, expected at most the model's maximum context length of {language.context}"
+        )
     stream = language.score(tokens, top)
     found = [_token(language, Made(tokens[0], 0.0))]
     try:
@@ -121,7 +174,7 @@ def _begin(
     room = language.context - len(prompt)
     if room < 1 and not options.shift:
         raise PromptTooLongError(
-            f"{place}: found {len(prompt)} tokens, expected fewer than the context of {language.context}",
+            f"{place}: found {len(prompt)} tokens, expected fewer than the model's maximum context length of {language.context}",
             hint="shorten it, or load the model with a larger context",
         )
     most = options.max_tokens if options.max_tokens is not None else (_ENDLESS if options.shift else room)
@@ -151,7 +204,7 @@ def _grammar(options: AnswerOptions) -> Grammar | None:
     if len(given) > 1:
         raise InputError(f"found {' and '.join(given)}, expected one of them")
     if options.json_schema is not None:
-        return json_schema(options.json_schema, spaced=False)
+        return json_schema(options.json_schema, spaced=False, strict=options.strict)
     if options.regex is not None:
         return regular_expression(options.regex)
     return None if options.gbnf is None else gbnf(options.gbnf)

@@ -8,6 +8,8 @@ from wherry.errors import InputError
 
 _REAL = ("temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty")
 _WHOLE = {"max_tokens": 32, "top_k": 32, "penalty_last": 32, "seed": 64, "top_logprobs": 32}  # bits
+# Options of conversations alone. Where a conversation crosses the sandbox's border they travel with its messages.
+CONVERSATION_OPTIONS = ("strict", "continue_final", "generation_prompt", "template_options")
 JSON_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
@@ -28,6 +30,10 @@ class AnswerOptions:
     tool_choice          auto, none, required; tool_name: the one that must be called, whatever tool_choice says
     parallel_tool_calls  whether an answer may call several
     shift                where the context is full, go on with the latter half of it rather than end
+    strict               whether a json_schema that says what no grammar can keep is refused; else it is kept as far as it can be
+    continue_final       whether an assistant's message at the end is the beginning of the answer; None: it is
+    generation_prompt    whether the prompt ends where the assistant begins to speak
+    template_options     further names that the model's chat template may read, as enable_thinking
     """
 
     max_tokens: int | None = None
@@ -51,6 +57,10 @@ class AnswerOptions:
     tool_name: str | None = None
     parallel_tool_calls: bool = True
     shift: bool = False
+    strict: bool = False
+    continue_final: bool | None = None
+    generation_prompt: bool = True
+    template_options: Mapping[str, Any] = field(default_factory=dict)
 
     def checked(self) -> "AnswerOptions":
         """The same with every value of its type. Raises InputError naming one that is not; which values serve, the host says."""
@@ -61,7 +71,7 @@ class AnswerOptions:
         if isinstance(self.stop, str) or not isinstance(self.stop, tuple | list):
             raise InputError(f"stop: found {self.stop!r:.80}, expected texts in a tuple")
         values["stop"] = tuple(valid_text("stop", text) for text in self.stop)
-        for name in ("logit_bias", "json_schema"):
+        for name in ("logit_bias", "json_schema", "template_options"):
             if not isinstance(getattr(self, name), Mapping) and not (name == "json_schema" and self.json_schema is None):
                 raise InputError(f"{name}: found {getattr(self, name)!r:.80}, expected an object")
         values["logit_bias"] = {
@@ -70,9 +80,11 @@ class AnswerOptions:
         for name in ("regex", "gbnf", "tool_choice", "tool_name"):
             if getattr(self, name) is not None or name == "tool_choice":
                 values[name] = valid_text(name, getattr(self, name))
-        for name in ("parallel_tool_calls", "shift"):
-            if not isinstance(getattr(self, name), bool):
+        for name in ("parallel_tool_calls", "shift", "strict", "generation_prompt", "continue_final"):
+            if not isinstance(getattr(self, name), bool) and not (name == "continue_final" and self.continue_final is None):
                 raise InputError(f"{name}: found {getattr(self, name)!r:.80}, expected True or False")
+        if self.continue_final and not self.generation_prompt:
+            raise InputError("continue_final: found it without generation_prompt, expected one of the two changed")
         return replace(self, **values)
 
 

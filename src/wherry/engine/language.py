@@ -106,10 +106,18 @@ class Language:
         return self.text_prompt(text)
 
     def prompt(
-        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = (), begin: str = ""
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]] = (),
+        begin: str = "",
+        *,
+        begun: str = "",
+        answer: bool = True,
+        options: Mapping[str, Any] | None = None,
     ) -> list[int]:
-        """A conversation ({"role", "content"}, first to last) -> the tokens before the answer, which begins with `begin`.
-        Names of special tokens in what was said are text: nobody can end a turn that way.
+        """A conversation ({"role", "content"}, first to last) -> the tokens before the answer, which begins with `begun`, as
+        the caller has it, and then with `begin`, which may name special tokens. Names of special tokens in what was said are
+        text: nobody can end a turn that way. answer, options: as `render_chat` has them.
 
         Raises InputError where the model has no chat template, or its template refuses the messages.
         """
@@ -124,7 +132,15 @@ class Language:
             "eos_token": "" if vocabulary.eos is None else vocabulary.names[vocabulary.eos],
         }
         asked, known = self._said.aside(list(messages)), self._said.aside(list(tools))
-        tokens = self._said.encode(render_chat(self.template, asked, names=names, tools=known or None) + begin)
+        text = render_chat(
+            self.template,
+            asked,
+            names=names,
+            answer=answer,
+            tools=known or None,
+            options=self._said.aside(options or {}),
+        )
+        tokens = self._said.encode(text + self._said.aside(begun) + begin)
         return self._framed(tokens) if vocabulary.frames_chats else tokens
 
     def marked_prompt(self, text: str) -> list[int]:

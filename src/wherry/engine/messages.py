@@ -50,10 +50,14 @@ def _message(place: str, message: object, calls: set[str]) -> dict[str, Any]:
     called = given.get("tool_calls") or None
     if called is not None and role != "assistant":
         raise InputError(f"{place}.tool_calls: found some of role {role}, expected them of the assistant only")
-    if given.get("content") is None and called is not None:
-        made["content"] = ""
-    else:
-        made["content"] = _content(f"{place}.content", given.get("content"))
+    content = given.get("content")
+    if content is None and role == "assistant":
+        content = given.get("refusal") or ""  # one with calls, one that refused, one that was cut off before it said anything
+    elif content is None and role == "tool":
+        content = ""  # what returns nothing
+    made["content"] = _content(f"{place}.content", content)
+    if role == "assistant" and isinstance(given.get("reasoning_content"), str):
+        made["reasoning_content"] = valid_text(f"{place}.reasoning_content", given["reasoning_content"])
     if (name := given.get("name")) is not None:
         made["name"] = _text(f"{place}.name", name)
     if called is not None:
@@ -76,6 +80,9 @@ def _content(place: str, content: object) -> str:
     texts = []
     for index, part in enumerate(content):
         given = _object(f"{place}[{index}]", part)
+        if given.get("type") == "refusal":
+            texts.append(_text(f"{place}[{index}].refusal", given.get("refusal")))
+            continue
         if given.get("type") not in ("text", "input_text", "output_text"):
             raise _wrong(f"{place}[{index}].type", given.get("type"), "text")
         texts.append(_text(f"{place}[{index}].text", given.get("text")))
@@ -88,7 +95,7 @@ def _call(place: str, call: object, calls: set[str]) -> dict[str, Any]:
         raise _wrong(f"{place}.type", given.get("type"), "function")
     function = _object(f"{place}.function", given.get("function"))
     name = _text(f"{place}.function.name", function.get("name"))
-    arguments = function.get("arguments", "{}")
+    arguments = "{}" if function.get("arguments") is None else function["arguments"]
     if not isinstance(arguments, str | Mapping):
         raise _wrong(f"{place}.function.arguments", arguments, "a JSON object as a text")
     identity = _text(f"{place}.id", given.get("id"))
@@ -122,6 +129,8 @@ def _tool(place: str, tool: object) -> dict[str, Any]:
     made["parameters"] = (
         {"type": "object", "properties": {}} if parameters is None else dict(_object(f"{place}.function.parameters", parameters))
     )
+    if function.get("strict") is True:
+        made["strict"] = True
     return {"type": "function", "function": made}
 
 

@@ -21,7 +21,18 @@ from wit_world.imports import graph as nn_graph
 from wit_world.imports import tensor as nn_tensor
 
 from wherry import errors
-from wherry.engine.conversation import AnswerOptions, Likely, Piece, Token, ToolCall, Usage, Vector, valid_text, whole_number
+from wherry.engine.conversation import (
+    CONVERSATION_OPTIONS,
+    AnswerOptions,
+    Likely,
+    Piece,
+    Token,
+    ToolCall,
+    Usage,
+    Vector,
+    valid_text,
+    whole_number,
+)
 from wherry.engine.transcript import Segment, TranscribeOptions, TranscriptStream, Word
 from wherry.guest import host, upload, wsgi
 from wherry.guest import log as app_log
@@ -228,7 +239,10 @@ class SandboxChat:
     def chat(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: AnswerOptions
     ) -> "SandboxAnswer":
-        said, given = _json("messages", messages), _json("tools", tools)
+        checked, default = options.checked(), AnswerOptions()
+        more = {name: getattr(checked, name) for name in CONVERSATION_OPTIONS}
+        more = {name: value for name, value in more.items() if value != getattr(default, name)}
+        said, given = _json("messages", {**more, "messages": messages} if more else messages), _json("tools", tools)
         return SandboxAnswer(_call(lambda: self._model.chat(said, given, _options(options))))
 
     def complete(self, prompt: str | Sequence[int], options: AnswerOptions) -> "SandboxAnswer":
@@ -275,7 +289,8 @@ def _token(token: Any) -> Token:
 def _options(options: AnswerOptions) -> Any:
     """In the contract's order, which is the class's. Every value is of the contract's type, or the compiler's code would trap."""
     checked = options.checked()
-    values = {field.name: getattr(checked, field.name) for field in fields(checked)}
+    names = [field.name for field in fields(checked) if field.name not in CONVERSATION_OPTIONS]
+    values: dict[str, Any] = {name: getattr(checked, name) for name in names}
     values["stop"], values["logit_bias"] = list(checked.stop), list(checked.logit_bias.items())
     if checked.json_schema is not None:
         values["json_schema"] = _json("json_schema", checked.json_schema)

@@ -5,7 +5,7 @@ The work is PyPI `llguidance`'s: https://github.com/guidance-ai/llguidance.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ class Grammar:
     field: str
     text: str  # llguidance's own form
     omitted: tuple[str, ...] = ()  # what a schema says and the grammar does not keep: place and value
+    schema: str = ""  # what the grammar keeps of a schema, in JSON
 
 
 def json_schema(
@@ -48,24 +49,25 @@ def json_schema(
     if _depth(schema) > _MAX_DEPTH:
         raise InputError(f"{field}: found a schema more than {_MAX_DEPTH} deep, expected a shallower one")
     _check_size(field, json.dumps(schema))
-    grammar, omitted = _enforced(schema, field, {} if spaced else _UNSPACED)
+    grammar, text, omitted = _enforced(schema, field, {} if spaced else _UNSPACED)
     if strict and omitted:
         raise InputError(
             f"{field}: {omitted[0]}: cannot be enforced, expected a schema without it where strict is true",
             hint="without strict it is accepted, and is not enforced",
         )
-    return Grammar(field, grammar, tuple(map(str, omitted)))
+    return Grammar(field, grammar, tuple(map(str, omitted)), text)
 
 
-def _enforced(schema: Mapping[str, Any], field: str, options: dict[str, Any]) -> tuple[str, list[Omission]]:
-    """The library's grammar, and what it leaves out. Patterns and `oneOf` are looked at one by one only where it refuses them."""
+def _enforced(schema: Mapping[str, Any], field: str, options: dict[str, Any]) -> tuple[str, str, list[Omission]]:
+    """The library's grammar, the schema with its options, and what is left out. Patterns and `oneOf` are looked at one by one
+    only where it refuses them."""
     attempts = (Enforceable(), Enforceable(_pattern_fault), Enforceable(_pattern_fault, one_of=True))
     for attempt in attempts:
-        text = json.dumps(attempt.of(schema))
-        given: Any = {**options, "coerce_one_of": attempt.one_of}
+        relaxed, given = attempt.of(schema), {**options, "coerce_one_of": attempt.one_of}
+        text = json.dumps({**relaxed, "x-guidance": given})
         try:
-            made = _checked(field, text, partial(LLMatcher.grammar_from_json_schema, text, given))
-            return made.text, attempt.omitted
+            made = _checked(field, text, partial(LLMatcher.grammar_from_json_schema, text))
+            return made.text, text, attempt.omitted
         except InputError:
             if attempt is attempts[-1]:
                 raise
@@ -81,6 +83,27 @@ def _pattern_fault(pattern: str) -> str:
     except InputError as error:
         return error.message.removeprefix("pattern: ")
     return ""
+
+
+def answer_or_calls(
+    answer: Grammar, calls: Grammar, begin: tuple[int | None, str], end: tuple[int | None, str], *, parallel: bool
+) -> Grammar:
+    """Of two JSON schemas' grammars: either the one, or calls between marks. A mark is a token, where one steers the model, and
+    a text."""
+
+    def words(mark: tuple[int | None, str]) -> str:
+        token, text = mark
+        return " ".join([*([] if token is None else [f"<[{token}]>"]), *([json.dumps(text)] if text else [])])
+
+    lines = [
+        "start: answer | calls",
+        'calls: call ("\\n" call)*' if parallel else "calls: call",
+        f"call: {words(begin)} arguments {words(end)}",
+        f"answer: %json {answer.schema}",
+        f"arguments: %json {calls.schema}",
+    ]
+    text = "\n".join(lines)
+    return replace(_checked(answer.field, text, partial(LLMatcher.grammar_from_lark, text)), omitted=answer.omitted)
 
 
 def regular_expression(pattern: str, field: str = "regex") -> Grammar:

@@ -77,7 +77,8 @@ class Vocabulary:
 
 
 class Pieces:
-    """Tokens to text as they come: a character whose bytes are spread over tokens appears with its last one."""
+    """Tokens to text as they come: a character whose bytes are spread over tokens appears with its last one, and not at all
+    where an answer ends before."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
@@ -87,7 +88,9 @@ class Pieces:
         return self._decoder.decode(self._vocabulary.pieces[token])
 
     def end(self) -> str:
-        return self._decoder.decode(b"", final=True)
+        """What is left of a text that ends: part of a character is none."""
+        self._decoder.reset()
+        return ""
 
 
 @names_file("a vocabulary that cannot be")

@@ -16,6 +16,7 @@ from wherry.text.bounded import BoundedEnvironment, bounded
 
 _MAX_TEMPLATE = 1 << 18  # characters; the longest in use have some ten thousand
 _MAX_DATE = 64  # characters of a date's form
+_OWN_NAMES = frozenset({"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"})
 _MAX_PROMPT = 16 << 20  # characters
 
 
@@ -27,10 +28,12 @@ def render_chat(
     answer: bool = True,
     tools: Sequence[Mapping[str, Any]] | None = None,
     now: datetime | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> str:
     """messages: {"role", "content"}, first to last -> the prompt; with `answer` it ends where the assistant begins to speak.
 
-    names: the names of special tokens that the template may write (bos_token, eos_token). Raises FormatError where the
+    names: the names of special tokens that the template may write (bos_token, eos_token); options: what else it may read,
+    as enable_thinking. Raises FormatError where the
     template is broken, InputError where it refuses the messages.
     """
     if len(template) > _MAX_TEMPLATE:
@@ -38,13 +41,12 @@ def render_chat(
     environment = _environment()
     environment.globals["raise_exception"] = _refuse
     environment.globals["strftime_now"] = partial(_written, now or datetime.now().astimezone())
+    values = {**names, "messages": [dict(message) for message in messages], "add_generation_prompt": answer, "tools": tools}
     try:
         program = environment.from_string(template)
         pieces, length = [], 0
         with bounded():
-            for piece in program.generate(
-                messages=[dict(message) for message in messages], add_generation_prompt=answer, tools=tools, **names
-            ):
+            for piece in program.generate({**_options(options or {}, environment.globals), **values}):
                 length += len(piece)
                 if length > _MAX_PROMPT:
                     raise InputError(f"messages: found more than {_MAX_PROMPT} characters, expected a shorter conversation")
@@ -54,6 +56,14 @@ def render_chat(
     except Exception as error:  # the template's own, or Python's on what was made of it: nested too deep, a type that has no such
         raise FormatError(f"chat template: found one that fails on these messages ({str(error)[:500]})") from error
     return "".join(pieces)
+
+
+def _options(options: Mapping[str, Any], taken: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Raises InputError for a name that means something else in templates."""
+    for name in options:
+        if name in taken or name in _OWN_NAMES:
+            raise InputError(f"template_options: found {name[:100]}, expected another name: templates have one of their own")
+    return options
 
 
 def knows_tools(template: str) -> bool:

@@ -34,14 +34,15 @@ What it returns is told to you between <tool_response> marks."""
 
 @dataclass(frozen=True)
 class ToolStyle:
-    """begin: what stands before the JSON of a call; key: of its arguments; listed: whether calls are one list."""
+    """begin, end: what stands around the JSON of a call; key: of its arguments; listed: whether calls are one list."""
 
     begin: str
     key: str
     listed: bool = False
+    end: str = ""
 
 
-_HERMES, _LLAMA = ToolStyle(_OPEN + "\n", "arguments"), ToolStyle("", "parameters")
+_HERMES, _LLAMA = ToolStyle(_OPEN + "\n", "arguments", end="\n" + _CLOSE), ToolStyle("", "parameters")
 
 
 def tool_style(template: str) -> ToolStyle:

@@ -8,7 +8,9 @@ import schemathesis
 from schemathesis import Case, CheckContext, GenerationMode, HookContext, Response
 
 _UNTOLD = {"model", "logit_bias", "messages", "tools", "tool_choice", "response_format", "prompt", "input", "text",
-           "best_of", "echo", "max_tokens", "top_logprobs", "dimensions"}  # fmt: skip
+           "best_of", "echo", "max_tokens", "top_logprobs", "dimensions", "continue_final_message", "chat_template_kwargs",
+           "structured_outputs", "json_schema", "grammar", "guided_json", "guided_regex", "guided_choice",
+           "guided_grammar"}  # fmt: skip
 _MOST = {"/v1/chat/completions": "max_tokens", "/v1/completions": "max_tokens", "/v1/responses": "max_output_tokens"}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -204,6 +205,152 @@ def test_what_a_tool_answered_is_read(client: openai.OpenAI) -> None:
     assert caught.value.param == "messages[1].tool_call_id"
 
 
+def test_of_allowed_tools_one_is_called_or_the_name_is_refused(client: openai.OpenAI) -> None:
+    other = {"type": "function", "function": {"name": "now"}}
+    allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "now"}}]}
+    choice = {"type": "allowed_tools", "allowed_tools": allowed}
+    found = ask(client, tools=[WEATHER, other], tool_choice=choice, max_tokens=40).choices[0]
+    assert (found.finish_reason, found.message.tool_calls[0].function.name) == ("tool_calls", "now")
+    with pytest.raises(openai.BadRequestError) as caught:
+        ask(client, tools=[WEATHER], tool_choice=choice)
+    assert caught.value.param == "tool_choice"
+
+
+def test_beside_tools_an_answer_fits_the_schema_or_is_a_call(client: openai.OpenAI) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "age", "schema": AGE}}
+    for begun in ("", "<tool_call>"):
+        messages = [*FRANCE, {"role": "assistant", "content": begun}]
+        for seed in range(4):
+            fields = {"messages": messages, "tools": [WEATHER], "response_format": form, "temperature": 1.0, "max_tokens": 80}
+            found = ask(client, seed=seed, **fields).choices[0]
+            if found.finish_reason == "tool_calls":
+                jsonschema.validate(json.loads(found.message.tool_calls[0].function.arguments), WEATHER["function"]["parameters"])
+            elif found.finish_reason == "stop":
+                jsonschema.validate(json.loads(found.message.content), AGE)
+    required = ask(client, tools=[WEATHER], tool_choice="required", response_format=form, max_tokens=40).choices[0]
+    assert required.finish_reason == "tool_calls"
+
+
+# -- clients as they are
+
+
+def test_an_assistants_message_at_the_end_is_continued(client: openai.OpenAI) -> None:
+    begun = [*FRANCE, {"role": "assistant", "content": "The capital of France"}]
+    assert ask(client, messages=begun).choices[0].message.content == " is Paris."
+    assert ask(client, messages=begun, extra_body={"continue_final_message": True}).choices[0].message.content == " is Paris."
+    new = ask(client, messages=begun, extra_body={"add_generation_prompt": True})
+    assert not new.choices[0].message.content.startswith(" is") and new.usage.prompt_tokens > ask(client).usage.prompt_tokens + 5
+
+
+def test_half_a_character_at_the_end_is_not_sent(client: openai.OpenAI) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"const": "🙂👩é"}}}
+    whole = ask(client, response_format=form, max_tokens=60).choices[0].message.content
+    assert json.loads(whole) == "🙂👩é"
+    for most in range(1, 9):
+        cut = ask(client, response_format=form, max_tokens=most).choices[0]
+        streamed = ask(client, response_format=form, max_tokens=most, stream=True)
+        assert whole.startswith(cut.message.content) and cut.finish_reason == "length"
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in streamed) == cut.message.content
+        plain = client.completions.create(
+            model=MODEL, prompt="a", max_tokens=most, extra_body={"guided_json": {"const": "🙂👩é"}}
+        )
+        assert whole.startswith(plain.choices[0].text)
+
+
+def test_fields_without_effect_are_named_in_a_header(client: openai.OpenAI) -> None:
+    extra = {"loudness": 3, "cache_prompt": True, "stream_options": None, "ключ": 1}
+    raw = client.chat.completions.with_raw_response.create(
+        model=MODEL, messages=FRANCE, temperature=0, max_tokens=12, store=True, verbosity="low", reasoning_effort="low",
+        prediction={"type": "content", "content": "The"}, extra_body=extra,
+    )  # fmt: skip
+    assert raw.parse().choices[0].message.content == PARIS
+    assert set(raw.headers["wherry-ignored"].split(", ")) == {
+        "loudness",
+        "cache_prompt",
+        "store",
+        "verbosity",
+        "prediction",
+        "????",
+    }
+    assert "wherry-ignored" not in client.chat.completions.with_raw_response.create(
+        model=MODEL, messages=FRANCE, max_tokens=1, user="me", metadata={"a": "b"}, service_tier="auto"
+    ).headers  # fmt: skip
+
+
+FORMS: dict[str, Any] = {
+    "guided_json": {"const": 7},
+    "guided_regex": "[4-6]{3}",
+    "guided_choice": ["yes.", "no+"],
+    "guided_grammar": 'root ::= "moon" | "sun"',
+    "grammar": 'root ::= "moon" | "sun"',
+    "json_schema": '{"enum": [1, 2]}',
+    "structured_outputs": {"choice": ["left", "right"]},
+    "response_format": {"type": "json_object", "schema": {"enum": ["a"]}},
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_of_other_servers_clients_are_kept(name: str, client: openai.OpenAI) -> None:
+    expected = {
+        "guided_json": "7", "guided_regex": "[4-6]{3}", "guided_choice": r"yes\.|no\+", "guided_grammar": "moon|sun",
+        "grammar": "moon|sun", "json_schema": "[12]", "structured_outputs": "left|right", "response_format": '"a"',
+    }  # fmt: skip
+    content = ask(client, extra_body={name: FORMS[name]}, temperature=1.0, seed=3).choices[0].message.content
+    assert re.fullmatch(expected[name], content)
+
+
+@pytest.mark.parametrize("tokens", [-1, None])
+def test_no_limit_of_tokens(tokens: int | None, client: openai.OpenAI) -> None:
+    for name in ("max_tokens", "max_completion_tokens", "n_predict"):
+        found = ask(client, max_tokens=openai.omit, extra_body={name: tokens}).choices[0]
+        assert (found.message.content, found.finish_reason) == (PARIS, "stop")
+
+
+def test_strict_alone_refuses_what_cannot_be_enforced(client: openai.OpenAI) -> None:
+    schema = {"type": "array", "items": {"enum": [1, 2]}, "uniqueItems": True, "maxItems": 2}
+    form: Any = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+    assert set(json.loads(ask(client, response_format=form).choices[0].message.content)) <= {1, 2}
+    form["json_schema"]["strict"] = True
+    with pytest.raises(openai.BadRequestError, match="#/uniqueItems: true") as caught:
+        ask(client, response_format=form)
+    assert caught.value.param == "response_format.json_schema.schema"
+
+
+MESSAGES: dict[str, Any] = {
+    "null": [{"role": "assistant", "content": None}],
+    "nothing": [{"role": "assistant"}],
+    "refusal": [{"role": "assistant", "refusal": "I cannot."}],
+    "refused part": [{"role": "assistant", "content": [{"type": "refusal", "refusal": "I cannot."}]}],
+    "no calls": [{"role": "assistant", "content": "", "tool_calls": []}],
+    "a call without arguments": [
+        {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": None}}]},
+        {"role": "tool", "tool_call_id": "a", "content": None},
+    ],
+    "a call that was cut off": [
+        {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"a'}}]},
+        {"role": "tool", "tool_call_id": "a", "content": "no JSON"},
+    ],
+}
+
+
+@pytest.mark.parametrize("case", MESSAGES)
+def test_messages_of_real_histories_are_taken(case: str, client: openai.OpenAI) -> None:
+    assert ask(client, messages=[*FRANCE, *MESSAGES[case], *FRANCE], max_tokens=2).choices[0].message.content
+
+
+def test_a_prompt_that_is_too_long_is_called_so_in_openais_words(client: openai.OpenAI) -> None:
+    long = "word " * 9000
+    for call in (
+        lambda: ask(client, messages=[{"role": "user", "content": long}]),
+        lambda: client.completions.create(model=MODEL, prompt=long),
+        lambda: client.responses.create(model=MODEL, input=long),
+        lambda: client.embeddings.create(model=VECTORS, input=long),
+    ):
+        with pytest.raises(openai.BadRequestError, match="maximum context length") as caught:
+            call()
+        assert caught.value.code == "context_length_exceeded"
+
+
 # -- errors
 
 
@@ -222,8 +369,8 @@ def test_what_a_tool_answered_is_read(client: openai.OpenAI) -> None:
         ({"top_p": -1}, "top_p", "invalid_value"),
         ({"n": 0}, "n", "invalid_value"),
         ({"max_tokens": 1.5}, "max_tokens", "invalid_value"),
-        ({"max_completion_tokens": 5}, "max_tokens", "unsupported_parameter"),
-        ({"stop": ["a"] * 5}, "stop", "array_above_max_length"),
+        ({"max_completion_tokens": 5}, "max_tokens", "invalid_value"),
+        ({"stop": ["a"] * 65}, "stop", "array_above_max_length"),
         ({"stop": ""}, "stop", "invalid_value"),
         ({"logit_bias": {"a": 1}}, "logit_bias", "invalid_value"),
         ({"logit_bias": {"999999": 1}}, "logit_bias", "invalid_value"),
@@ -237,8 +384,15 @@ def test_what_a_tool_answered_is_read(client: openai.OpenAI) -> None:
         ({"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "no"}}}, "tool_choice", "invalid_value"),
         ({"functions": [{"name": "a"}]}, "functions", "unsupported_parameter"),
         ({"modalities": ["audio"]}, "modalities", "unsupported_parameter"),
-        ({"store": True}, "store", "unsupported_parameter"),
-        ({"extra_body": {"loudness": 3}}, "loudness", "unknown_parameter"),
+        ({"web_search_options": {}}, "web_search_options", "unsupported_parameter"),
+        ({"max_tokens": -2}, "max_tokens", "invalid_value"),
+        ({"max_tokens": 0}, "max_tokens", "invalid_value"),
+        ({"reasoning_effort": 3}, "reasoning_effort", "invalid_value"),
+        ({"extra_body": {"chat_template_kwargs": "no"}}, "chat_template_kwargs", "invalid_value"),
+        ({"extra_body": {"chat_template_kwargs": {"messages": []}}}, "chat_template_kwargs", "invalid_value"),
+        ({"extra_body": {"continue_final_message": True}}, "continue_final_message", "invalid_value"),
+        ({"extra_body": {"guided_json": {}, "guided_regex": "a"}}, "guided_regex", "unsupported_parameter"),
+        ({"extra_body": {"guided_choice": []}}, "guided_choice", "invalid_value"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])

@@ -245,15 +245,14 @@ def test_a_response_that_calls_a_tool(client: openai.OpenAI) -> None:
     ("change", "param"),
     [
         ({"previous_response_id": "resp_1"}, "previous_response_id"),
-        ({"store": True}, "store"),
         ({"background": True}, "background"),
         ({"input": []}, "input"),
         ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input[0].content[0].type"),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0].type"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
         ({"text": {"format": {"type": "xml"}}}, "text.format.type"),
-        ({"reasoning": {"effort": "low"}}, "reasoning"),
-        ({"truncation": "auto"}, "truncation"),
+        ({"reasoning": "low"}, "reasoning"),
+        ({"truncation": "some"}, "truncation"),
         ({"input": "word " * 9000}, "input"),
     ],
 )
@@ -261,6 +260,22 @@ def test_what_is_wrong_with_a_response(change: Any, param: str, client: openai.O
     with pytest.raises(openai.BadRequestError) as caught:
         respond(client, **change)
     assert caught.value.param == param
+
+
+def test_what_clients_of_responses_send_besides_is_taken(client: openai.OpenAI) -> None:
+    fields = {"reasoning": {"effort": "low", "summary": "auto"}, "store": True, "include": ["reasoning.encrypted_content"]}
+    found = respond(client, text={"verbosity": "low"}, max_tool_calls=3, extra_body={"nobody": 1}, **fields)
+    assert (found.output_text, found.store, found.reasoning.effort) == (PARIS, False, "low")
+    thought: Any = [{"type": "reasoning", "id": "rs_1", "summary": []}, {"role": "user", "content": FRANCE[0]["content"]}]
+    assert respond(client, input=thought).output_text == PARIS
+
+
+def test_an_input_that_is_too_long_loses_its_oldest_messages(client: openai.OpenAI) -> None:
+    long = [{"role": "user", "content": "word " * 1500}, {"role": "assistant", "content": "ok"}] * 6
+    found = respond(client, input=[*long, *FRANCE], truncation="auto", instructions="Be brief.", max_output_tokens=4)
+    assert found.truncation == "auto" and 1000 < found.usage.input_tokens < 8192
+    with pytest.raises(openai.BadRequestError, match="maximum context length"):
+        respond(client, input="word " * 9000, truncation="auto")
 
 
 # -- models

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from wherry.engine import answers
-from wherry.engine.conversation import AnswerOptions, Likely, Token, Usage, Vector
+from wherry.engine.conversation import CONVERSATION_OPTIONS, AnswerOptions, Likely, Token, Usage, Vector
 from wherry.engine.embedding import Embedder
 from wherry.engine.language import Language
 from wherry.engine.sentences import embed_texts
@@ -19,7 +19,7 @@ from wherry.wasm.nn.speech import default_name
 from wherry.wasm.stop import Check
 
 Said = Callable[[str, Usage, float, float], None]  # model, tokens, seconds to the first piece and to the end
-_FIELDS = tuple(field.name for field in fields(AnswerOptions))
+_FIELDS = tuple(field.name for field in fields(AnswerOptions) if field.name not in CONVERSATION_OPTIONS)
 _MAX_JSON = 32 << 20  # characters of messages or tools
 _MAX_TEXTS = 2048  # in one call
 
@@ -111,7 +111,11 @@ class PreloadedLanguage:
 
     def chat(self, messages: str, tools: str, options: Sequence[Any]) -> "RecordedAnswer":
         said, given = _json("messages", messages), _json("tools", tools)
-        return RecordedAnswer(answers.chat(self.language, said, given, _options(options), self._told))
+        more: dict[str, Any] = {}
+        if isinstance(said, dict):
+            more = {name: said[name] for name in CONVERSATION_OPTIONS if name in said}
+            said = said.get("messages")
+        return RecordedAnswer(answers.chat(self.language, said, given, replace(_options(options), **more), self._told))
 
     def complete(self, prompt: str | Sequence[int], options: Sequence[Any]) -> "RecordedAnswer":
         return RecordedAnswer(answers.complete(self.language, prompt, _options(options), self._told))
