@@ -71,7 +71,9 @@ def _ready(process: "subprocess.Popen[bytes]", log: Path) -> str:
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text()):
-            assert httpx2.get(f"{found[0]}/readyz").status_code == 200
+            if httpx2.get(f"{found[0]}/readyz").status_code != 200:  # its models are loading
+                time.sleep(0.1)
+                continue
             return found[0]
         time.sleep(0.1)
     process.kill()

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from wherry.guest.encoding import read_from
 from wherry.guest.openai import ApiError
 
 MAX_BYTES = 8 << 20
@@ -18,10 +19,10 @@ def read_object(environ: Mapping[str, Any]) -> dict[str, Any]:
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise ApiError(415, f"Content-Type: found {kind or 'none'}, expected application/json", code="unsupported_media_type")
-    size = int(environ.get("CONTENT_LENGTH") or 0)
-    if size > MAX_BYTES:
+    body, size = read_from(environ, MAX_BYTES)
+    if size is not None and size > MAX_BYTES:
         raise ApiError(413, f"found {size} bytes, expected at most {MAX_BYTES}", code="request_too_large")
-    data = environ["wsgi.input"].read(size)
+    data = body.read(-1 if size is None else size)
     _check_depth(data)
     try:
         found = json.loads(data, parse_constant=_no_number)

@@ -66,6 +66,7 @@ def dev(
     from wherry.cli.dev_app import ReloadingApp
     from wherry.cli.dev_host import EngineHost
     from wherry.cli.model_address import named_models
+    from wherry.engine.session import check_device
     from wherry.guest import host, log, wsgi
     from wherry.wasm.http.access import Served
     from wherry.wasm.http.environment import read_options
@@ -74,6 +75,8 @@ def dev(
     from wherry.wasm.http.options import ServerOptions
     from wherry.wasm.http.server import Server
     from wherry.wasm.scratch import scratch_folder
+
+    check_device(device, require_gpu)
 
     def say(line: str) -> None:
         click.echo(line, err=True)

@@ -38,6 +38,7 @@ class RunOptions:
     nn_preload: Sequence[str] = ()
     device: str | None = None
     require_gpu: bool = False
+    load: str = "meanwhile"
     memory: str | None = None
     timeout: float | None = None
     keep_alive: float | None = None
@@ -105,6 +106,10 @@ def _run_target(target: str, arguments: Sequence[str], options: RunOptions, say:
         place = options.device or os.environ.get("WHERRY_DEVICE") or settings.device or "auto"
         if place in (ANY_GPU, "all"):
             place = "auto"
+        if options.require_gpu or place not in ("auto", "cpu"):  # told now, not to the first request
+            from wherry.engine.session import check_device
+
+            check_device(place, options.require_gpu)
 
         def load(graph: str) -> Graph:
             from wherry.wasm.nn.backend import load_graph  # the engine: a guest without models does not wait for it
@@ -155,7 +160,7 @@ def _run_target(target: str, arguments: Sequence[str], options: RunOptions, say:
                 if arguments and not contained:
                     refuse_arguments(target, arguments)
                 kinds = _kinds(preloads, resolve)
-                serving = ServeOptions(options.host, options.metrics_key, contained, options.log_format or "text")
+                serving = ServeOptions(options.host, options.metrics_key, contained, options.log_format or "text", options.load)
                 return serve(compiled, given_to_it, kinds, shared, say, serving)
             _warn_of(missing, say)
             return _run(lambda: Command(compiled, given_to_it, shared.find, load_passed, say))

@@ -26,6 +26,11 @@ _RUNTIMES = ("io.containerd.wasmedge.v1", "io.containerd.wherry.v1", "wasmedge",
 @click.option("--nn-preload", multiple=True, metavar="NAME:ENCODING:TARGET:PATH...", help="A model that the guest finds by name.")
 @click.option("--device", help=f"auto, cpu, gpu, gpu:N, gpu:NAME, or {ANY_GPU} (any GPU).")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
+@click.option(
+    "--preload/--lazy",
+    default=None,
+    help="Load a web app's models before it listens, or when a request needs them. Default: while it listens, /readyz waits.",
+)
 @click.option("--memory", metavar="SIZE", help="The most memory the guest may have, such as 512m. Default: 4g.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End the guest after this time.")
 @click.option(
@@ -70,6 +75,7 @@ def run(
     nn_preload: tuple[str, ...],
     device: str | None,
     require_gpu: bool,
+    preload: bool | None,
     memory: str | None,
     timeout: float | None,
     keep_alive: float | None,
@@ -120,6 +126,7 @@ def run(
         nn_preload=nn_preload,
         device=device,
         require_gpu=require_gpu,
+        load={True: "first", False: "lazily", None: "meanwhile"}[preload],
         memory=memory,
         timeout=timeout,
         keep_alive=keep_alive,

@@ -13,6 +13,7 @@ from wherry.cli.ending import ended
 from wherry.cli.publish import OF_THE_SERVER
 from wherry.errors import InputError
 from wherry.wasm.host import GuestOptions
+from wherry.wasm.nn.loading import Loading
 from wherry.wasm.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -29,12 +30,15 @@ _CONVERSATIONS = 32  # requests at once where there is a language model, which c
 @dataclass(frozen=True)
 class ServeOptions:
     """hosts: names under which clients reach the app. contained: an engine publishes the port, or does not. log_format: text or
-    json, of the line for each request."""
+    json, of the line for each request. load: models before the app listens ("first"), while it does ("meanwhile"), or when a
+    request asks for one ("lazily").
+    """
 
     hosts: Sequence[str] = ()
     metrics_key: str | None = None
     contained: bool = False
     log_format: str = "text"
+    load: str = "meanwhile"
 
 
 def serve(
@@ -47,15 +51,20 @@ def serve(
 ) -> int:
     """kinds: of the preloaded graphs, the default first (`preload.kind_of`). Raises InputError for a component that answers no
     requests."""
-    with serving_app(component, options, kinds, graphs, say, serving) as (server, app):
+    loading = Loading(list(kinds), graphs.find, say, lazy=serving.load == "lazily")
+    if serving.load == "first":
+        loading.load_all()
+    with serving_app(component, options, kinds, graphs, say, serving, loading) as (server, app):
         say(f"{server.url}/  {', '.join(kinds) or 'no model'}")
         if not (serving.contained or server.is_loopback or server.asks_for_keys):
             say(
                 "listens for other machines and asks nobody for a key: WHERRY_API_KEYS=KEY asks for one, "
                 f"-p 127.0.0.1:{server.port}:{_guest_port(options)} is for this machine alone"
             )
+        loading.start()
         code = ended(server.run)  # the signal is raised again when the last request is answered
-    if app.left_work:
+        loading.stop()
+    if app.left_work or loading.is_running:
         atexit.register(_leave, code)  # native code that runs while Python goes would crash
     return code
 
@@ -68,10 +77,11 @@ def serving_app(
     graphs: "SharedGraphs",
     say: Callable[[str], None],
     serving: ServeOptions = ServeOptions(),
+    loading: Loading | None = None,
 ) -> Iterator[tuple["Server", "Pool"]]:
     """A server that is ready to run, and its app, which is closed after it."""
     with scratch_folder() as folder:
-        server, app = _ready(component, options, kinds, graphs, say, folder, serving)
+        server, app = _ready(component, options, kinds, graphs, say, folder, serving, loading or Loading((), graphs.find, say))
         try:
             yield server, app
         finally:
@@ -86,6 +96,7 @@ def _ready(
     say: Callable[[str], None],
     folder: Path,
     serving: ServeOptions,
+    loading: Loading,
 ) -> tuple["Server", "Pool"]:
     """folder: for the bodies of requests and for the instances' own."""
     from wherry.wasm.host import Mount
@@ -126,18 +137,18 @@ def _ready(
     server_options = read_options({**os.environ, **options.env}, defaults)
 
     def find(name: str) -> "Graph":
-        return graphs.find(default_name(name, list(kinds)))
+        return loading.find(default_name(name, list(kinds)))
 
     app: Pool
     if component.version_of(INCOMING_HANDLER) is not None:
         app = HttpApp(component, own, find, say=say)
     else:
-        speech = PreloadedSpeech(named("speech"), graphs.find, metrics.heard)
-        languages = PreloadedLanguages(named("language"), named("sentences"), graphs.find, metrics.said)
+        speech = PreloadedSpeech(named("speech"), loading.find, metrics.heard)
+        languages = PreloadedLanguages(named("language"), named("sentences"), loading.find, metrics.said)
         app = WebApp(component, own, speech, find, languages=languages, say=say)
     metrics.watch_memory(lambda: gpu_bytes(graphs.in_memory()))
     metrics.watch_instances(lambda: app.started, lambda: app.live, lambda: app.left_behind)
-    return Server(app, server_options, folder, served, metrics=metrics, streams=app.streams), app
+    return Server(app, server_options, folder, served, metrics=metrics, not_ready=loading.not_ready, streams=app.streams), app
 
 
 def _leave(code: int) -> None:

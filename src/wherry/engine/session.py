@@ -268,30 +268,53 @@ def _tokenizer(weights: Path, named: Path | None, checkpoint: Checkpoint, dims: 
     )
 
 
-def open_device(device: str, require_gpu: bool, say: Callable[[str], None], *, profile: bool = False) -> tuple[Any, str]:
-    """A device's operations and its description. Raises DeviceError, InputError."""
-    if device == "cpu" and require_gpu:
-        asked = "--profile" if profile else "--require-gpu"
-        raise InputError(f'device: found "cpu" together with {asked}, expected auto or gpu')
-    if device != "cpu" and device not in ("auto", "gpu") and not device.startswith("gpu:"):
-        raise InputError(f'device: found "{device}", expected auto, cpu, gpu, gpu:N or gpu:NAME')
-    if device != "cpu":
-        try:
-            return _open_gpu(device, profile)
-        except DeviceError:
-            if require_gpu or device.startswith("gpu:"):
-                raise
-            say("no GPU found, running on the CPU (`wherry gpu info` says why)")
-    ops = CpuOperations(code=compiled())
-    return ops, f"cpu (numpy, {ops.threads} threads)"
-
-
 def _open_gpu(wanted: str, profile: bool) -> tuple[Any, str]:
     from wherry.gpu.device import open_device as open_adapter
     from wherry.kernels.gpu import GpuOperations
 
     device = open_adapter(wanted, profile=profile)
     return GpuOperations(device), f"{device.info.name} (WebGPU: {device.info.implementation}, {device.info.backend})"
+
+
+def open_device(
+    device: str,
+    require_gpu: bool,
+    say: Callable[[str], None],
+    *,
+    profile: bool = False,
+    open_gpu: Callable[[str, bool], tuple[Any, str]] = _open_gpu,
+) -> tuple[Any, str]:
+    """A device's operations and its description. `auto` alone falls back to the CPU, and says so.
+
+    Raises DeviceError, InputError.
+    """
+    _check_name(device, require_gpu, profile)
+    if device != "cpu":
+        try:
+            return open_gpu(device, profile)
+        except DeviceError:
+            if require_gpu or device != "auto":
+                raise
+            say("no GPU found, running on the CPU (`wherry gpu info` says why)")
+    ops = CpuOperations(code=compiled())
+    return ops, f"cpu (numpy, {ops.threads} threads)"
+
+
+def check_device(device: str, require_gpu: bool) -> None:
+    """What `open_device` would refuse, before a model is there to load. Raises DeviceError, InputError."""
+    _check_name(device, require_gpu, False)
+    if require_gpu or device.startswith("gpu"):
+        from wherry.gpu.adapter import choose, list_adapters
+
+        choose(list_adapters(), device)
+
+
+def _check_name(device: str, require_gpu: bool, profile: bool) -> None:
+    if device == "cpu" and require_gpu:
+        option = "--profile" if profile else "--require-gpu"
+        raise InputError(f'device: found "cpu" together with {option}, expected auto or gpu')
+    if device not in ("cpu", "auto", "gpu") and not device.startswith("gpu:"):
+        raise InputError(f'device: found "{device}", expected auto, cpu, gpu, gpu:N or gpu:NAME')
 
 
 _NAMES = {4: "tiny", 6: "base", 12: "small", 24: "medium", 32: "large"}

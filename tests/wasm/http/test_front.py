@@ -123,8 +123,9 @@ def test_health_wants_no_key(tmp_path: Path) -> None:
 
 def test_readiness_is_the_apps(tmp_path: Path) -> None:
     ready: list[bool] = []
-    with serving(echo, tmp_path, ready=lambda: bool(ready)) as (_, address, _):
-        assert ask(address, target="/readyz")[0].status == 503
+    with serving(echo, tmp_path, not_ready=lambda: "" if ready else "not ready: a model") as (_, address, _):
+        response, data = ask(address, target="/readyz")
+        assert (response.status, data) == (503, b"not ready: a model\n")
         assert ask(address, target="/healthz")[0].status == 200
         ready.append(True)
         assert ask(address, target="/readyz")[0].status == 200
@@ -308,6 +309,20 @@ def test_what_is_no_http(sent: bytes, tmp_path: Path) -> None:
             connection.sendall(sent)
             assert closed(connection).startswith(b"HTTP/1.1 400")
         assert ask(address)[0].status == 200
+
+
+@pytest.mark.parametrize("before", [b"", b"3\r\nabc\r\n"])
+def test_what_is_no_http_amid_a_body(before: bytes, tmp_path: Path) -> None:
+    """One answer, and no fault of the server's: the request that the body is of waits for it meanwhile."""
+    with serving(echo, tmp_path, hosts=("other.example",)) as (_, address, log):
+        for host in (b"localhost", b"evil.example"):
+            with socket.create_connection(address, SECONDS) as connection:
+                head = b"POST / HTTP/1.1\r\nHost: " + host + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+                connection.sendall(head + before + b"no chunk\r\n")
+                answers = closed(connection)
+            assert b"HTTP/1.1 500" not in answers and b"HTTP/1.1 400" in answers
+        until(lambda: len(log) >= 2)
+    assert 500 not in {done.status for done in log}
 
 
 # -- stopping

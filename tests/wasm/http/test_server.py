@@ -33,7 +33,7 @@ class Running(NamedTuple):
 @contextmanager
 def serving(handler: Callable[[Exchange], None], folder: Path, **options: Any) -> Generator[Running]:
     log: list[Served] = []
-    besides = {name: options.pop(name) for name in ("metrics", "ready", "streams") if name in options}
+    besides = {name: options.pop(name) for name in ("metrics", "not_ready", "streams", "is_public") if name in options}
     server = Server(handler, ServerOptions(port=0, **options), folder, log.append, **besides)
     with server.running() as url:
         host, port = url.removeprefix("http://").split(":")

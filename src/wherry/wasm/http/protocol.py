@@ -74,6 +74,16 @@ def protocol(patience: Patience, holder: Callable[[str], str | None]) -> type[H1
             super().on_response_complete()
             self._wait()
 
+        def send_400_response(self, msg: str) -> None:
+            """What is no HTTP may come amid a body: the request that it belongs to has had its answer then."""
+            if self._served():
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+            if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                super().send_400_response(msg)
+            else:
+                self.transport.close()
+
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
             connections.forget(self)

@@ -49,9 +49,9 @@ _OPEN = {"/healthz", "/readyz"}  # whoever asks these has no key
 class Server:
     """`run` it, or have it `running` on another thread: then `url` answers. `folder` keeps bodies; its owner removes it.
 
-    `admitted` is the number of requests that run or wait to. ready: whether the app can answer, for /readyz. streams: a path ->
-    the most bytes of a body that its handler reads as it comes, None where it wants it whole. is_public: whether a path is a
-    page that needs no key.
+    `admitted` is the number of requests that run or wait to. not_ready: why the app cannot answer yet, for /readyz.
+    streams: a path -> the most bytes of a body that its handler reads as it comes, None where it wants it whole.
+    is_public: whether a path is a page that needs no key.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Server:
         log: Callable[[Served], None] = lambda served: None,
         *,
         metrics: Metrics | None = None,
-        ready: Callable[[], bool] = lambda: True,
+        not_ready: Callable[[], str] = lambda: "",
         streams: Callable[[str], int | None] = lambda path: None,
         is_public: Callable[[str], bool] = lambda path: False,
     ) -> None:
@@ -70,7 +70,7 @@ class Server:
         self._options = options
         self._folder = folder
         self._log = log
-        self._ready = ready
+        self._not_ready = not_ready
         self._streams = streams
         self._streaming = 0  # of those admitted, requests whose bodies come while they are answered
         self._is_public = is_public
@@ -271,8 +271,8 @@ class Server:
             raise refusal.wrong_method(request.method)
         if path == "/metrics":
             return 200, [(b"content-type", CONTENT_TYPE.encode())], self._metrics.text()
-        well = path == "/healthz" or (self._ready() and not self._server.should_exit)
-        return 200 if well else 503, [(b"content-type", b"text/plain; charset=utf-8")], b"ok\n" if well else b"not ready\n"
+        why = "" if path == "/healthz" else "not ready: stopping" if self._server.should_exit else self._not_ready()
+        return 503 if why else 200, [(b"content-type", b"text/plain; charset=utf-8")], f"{why or 'ok'}\n".encode()
 
     async def _pass_to_app(self, answer: Answer, receive: Receive, send: Send) -> None:
         self._check_room()
