@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from wherry.engine.alignment_heads import alignment_heads
 from wherry.engine.clips import find_clips
 from wherry.engine.decoding import detect_language
 from wherry.engine.network import Network, build_weights
+from wherry.engine.split import split_segment
 from wherry.engine.spoken_language import detect_spoken_language
+from wherry.engine.timeline import Timeline
 from wherry.engine.together import Together
 from wherry.engine.transcribe import check_options, check_vocabulary, stream_mel
 from wherry.engine.transcript import Segment, TranscribeOptions, Transcript, TranscriptStream
@@ -28,7 +30,11 @@ from wherry.text.languages import LANGUAGES
 from wherry.text.whisper import WhisperTokenizer, language_code
 from wherry.weights import Checkpoint, open_checkpoint
 
+if TYPE_CHECKING:  # FFmpeg's libraries are loaded where a file is read
+    from wherry.audio.decode import AudioStream
+
 Floats = NDArray[np.float32]
+Audio: TypeAlias = "Floats | Path | AudioStream"
 _PADDING = 30 * SAMPLE_RATE  # silence after the end: the last window is whole
 _NO_SPEECH = 0.6  # the probability of no speech above which a window is no sample of the language
 
@@ -68,14 +74,20 @@ class Whisper:
         return int(self.network.ops.device.bytes_in_use()) if self.network.on_device else None
 
     def transcribe(
-        self, audio: Floats | Path, options: TranscribeOptions | None = None, check: Callable[[], None] = lambda: None
+        self,
+        audio: Audio,
+        options: TranscribeOptions | None = None,
+        check: Callable[[], None] = lambda: None,
+        *,
+        max_seconds: float = math.inf,
     ) -> Transcript:
-        """audio: samples (n,) float32 at 16 kHz in [-1, 1], or an audio file -> its transcript.
+        """audio: samples (n,) float32 at 16 kHz in [-1, 1], or an audio file, by its path or opened -> its transcript.
 
-        `check` is called before each window of 30 s; what it raises ends the work there.
+        Times are a player's: a file's late start and holes count. `check` is called before each window of 30 s; what it
+        raises ends the work there.
         Raises InputError for an option or sample that cannot be, FormatError for a file without audio.
         """
-        stream = self.stream(audio, options, check)
+        stream = self.stream(audio, options, check, max_seconds=max_seconds)
         segments = tuple(stream.segments)
         return Transcript(
             text=self.tokenizer.decode([token for segment in segments for token in segment.tokens]),
@@ -87,7 +99,7 @@ class Whisper:
 
     def stream(
         self,
-        audio: Floats | Path,
+        audio: Audio,
         options: TranscribeOptions | None = None,
         check: Callable[[], None] = lambda: None,
         *,
@@ -106,33 +118,42 @@ class Whisper:
                 f"word_timestamps: {self.name} has no alignment heads, so the times of words cannot be found",
                 hint="transcribe without the times of words, or take a model that was not distilled",
             )
-        mel, samples = self._mel(audio, check, max_seconds)
+        mel, samples, timeline = self._mel(audio, check, max_seconds)
+        options = timeline.options(options)
         frames = min(samples // (SAMPLE_RATE // FRAMES_PER_SECOND), len(mel) - N_FRAMES)
-        name = audio.name if isinstance(audio, Path) else "audio"
+        name = audio.name if isinstance(audio, Path) else "audio" if isinstance(audio, np.ndarray) else audio.label
         tokenizer = self.tokenizer.using(self._language(mel, frames, options, name, check), options.task)
 
+        def split(segment: Segment, hole: float) -> list[Segment]:
+            with self.turns:
+                return split_segment(self.network, tokenizer, mel, segment, hole)
+
         def segments() -> Generator[Segment]:
+            count = 0
             is_spoken = False
             for heard in stream_mel(self.together, tokenizer, mel, frames, options, check):
-                is_spoken = is_spoken or any(segment.text for segment in heard)
-                yield from heard
+                for segment in timeline.segments(heard, split):
+                    is_spoken = is_spoken or bool(segment.text)
+                    yield replace(segment, id=count)
+                    count += 1
             if not is_spoken:
                 self.log(f"{name}: nobody speaks in it")
 
-        return TranscriptStream(tokenizer.language or "en", samples / SAMPLE_RATE, segments())
+        return TranscriptStream(tokenizer.language or "en", timeline.duration(samples / SAMPLE_RATE), segments())
 
-    def _mel(self, audio: Floats | Path, check: Callable[[], None], max_seconds: float) -> tuple[Floats, int]:
-        """(frames + padding, n_mels) and the number of samples."""
-        blocks: Iterable[Floats]
-        if isinstance(audio, Path):
-            from wherry.audio.decode import stream_audio
+    def _mel(self, audio: Audio, check: Callable[[], None], max_seconds: float) -> tuple[Floats, int, Timeline]:
+        """(frames + padding, n_mels), the number of samples, and where a player has them."""
+        if isinstance(audio, np.ndarray):
+            if audio.ndim != 1 or not np.isfinite(audio).all():
+                raise InputError(f"audio: found shape {list(audio.shape)}, expected finite samples in one row")
+            return *log_mel_stream([audio], self.dims.n_mels, _PADDING, self._power_mel()), Timeline()
+        from wherry.audio.decode import open_audio
 
-            blocks = _within(stream_audio(audio), audio, check, max_seconds)
-        elif audio.ndim != 1 or not np.isfinite(audio).all():
-            raise InputError(f"audio: found shape {list(audio.shape)}, expected finite samples in one row")
-        else:
-            blocks = [audio]
-        return log_mel_stream(blocks, self.dims.n_mels, _PADDING, self._power_mel())
+        stream = open_audio(audio) if isinstance(audio, Path) else audio
+        blocks = _within(stream.blocks(), stream.label, check, max_seconds)
+        mel, samples = log_mel_stream(blocks, self.dims.n_mels, _PADDING, self._power_mel())
+        holes = ((hole.at / SAMPLE_RATE, hole.samples / SAMPLE_RATE) for hole in stream.holes)
+        return mel, samples, Timeline(tuple((round(at, 2), round(length, 2)) for at, length in holes))
 
     def detect_language(self, audio: Floats, rule: str = "speech", check: Callable[[], None] = lambda: None) -> dict[str, float]:
         """audio (n,) at 16 kHz -> the probability of each language, likeliest first, of the first window in which somebody
@@ -194,7 +215,7 @@ class Whisper:
         return language
 
 
-def _within(blocks: Iterable[Floats], file: Path, check: Callable[[], None], max_seconds: float) -> Iterator[Floats]:
+def _within(blocks: Iterable[Floats], file: str, check: Callable[[], None], max_seconds: float) -> Iterator[Floats]:
     samples = 0
     for block in blocks:
         check()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from wherry.audio.decode import decode_audio
+from wherry.audio.decode import open_audio
 from wherry.audio.log_mel import SAMPLE_RATE
 from wherry.engine.catalog import ModelFiles, model_kind
 from wherry.engine.embedding import load_embedder
@@ -72,10 +72,10 @@ class WhisperSpeech:
 
     def compute(self, inputs: dict[int, Tensor], check: Check) -> dict[int, bytes]:
         options = _whisper_options([self.config, *([inputs[1].data] if 1 in inputs else [])], self.say)
-        samples = decode_audio(io.BytesIO(_only_input(inputs, 0).data), name="input 0", max_seconds=MAX_SECONDS)
+        audio = open_audio(io.BytesIO(_only_input(inputs, 0).data), name="input 0")
         lines = (
             f"[{_clock(s.start)} --> {_clock(s.end)}]  {s.text.strip()}\n"
-            for s in self.whisper.transcribe(samples, options, check).segments
+            for s in self.whisper.transcribe(audio, options, check, max_seconds=MAX_SECONDS).segments
         )
         return {0: "".join(lines).encode()}
 
