@@ -29,7 +29,7 @@ def read_tokenizer(path: Path) -> tuple[Tokenizer, dict[str, Any]]:
     for number in numbers:  # the library would make room for the largest
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < MAX_TOKENS:
             raise FormatError(f"{path}: found a token with the number {number!r}, expected 0 to {MAX_TOKENS - 1}")
-    with library_faults(path, "no readable tokenizer"):
+    with library_faults(path, "no readable tokenizer, expected a Hugging Face tokenizer.json"):
         return Tokenizer.from_str(text), document
 
 

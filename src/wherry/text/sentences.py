@@ -71,7 +71,7 @@ class SentenceTokenizer:
     def _of(cls, tokenizer: Tokenizer, path: Path, n_vocab: int) -> "SentenceTokenizer":
         unknown = getattr(tokenizer.model, "unk_token", None)
         if isinstance(tokenizer.model, WordPiece) and tokenizer.token_to_id(str(unknown)) is None:
-            raise FormatError(f'{path}: "unk_token": found "{unknown}", expected a token of the vocabulary')
+            raise FormatError(f'{path}: found the unknown token "{unknown}", expected one of the vocabulary')
         if tokenizer.get_vocab_size() > n_vocab:
             raise FormatError(f"{path}: found {tokenizer.get_vocab_size()} tokens, expected at most the model's {n_vocab}")
         tokenizer.no_truncation()  # nothing is left out without a word
