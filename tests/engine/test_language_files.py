@@ -1,12 +1,13 @@
 """What GGUF files say of a language model's positions, sizes, tokens and vectors, against llama.cpp."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from tests.references.llm_small import LOGITS, TEXT, TOKENS, VECTORS, write_model
+from tests.references.llm_small import LOGITS, TEXT, TOKENS, VECTORS, bytes_said, write_model
 from wherry.engine.language import Language, load_language
 from wherry.engine.sentences import embed_texts
 from wherry.errors import FormatError, InputError
@@ -16,7 +17,7 @@ _FIXTURE = np.load(ROOT / "tests/fixtures/llm_small.npz")
 _CHAT = [{"role": "user", "content": "the"}]
 
 
-def load(folder: Path, family: str = "llama", **said: object) -> Language:
+def load(folder: Path, family: str = "llama", **said: Any) -> Language:
     return load_language(write_model(folder / "small.gguf", family, said), device="cpu", memory=1 << 30)
 
 
@@ -95,6 +96,15 @@ def _with_fields(folder: Path, said: dict[str, object]) -> Path:
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def test_tokens_that_are_no_utf_8_are_llama_cpps(tmp_path: Path) -> None:
+    language = load(tmp_path, **bytes_said())
+    assert language.name == "caf\ufffd"
+    assert language.text_prompt(TEXT) == _FIXTURE["bytes tokens"].tolist()
+    assert [piece.hex() for piece in language.vocabulary.pieces] == _FIXTURE["bytes pieces"].tolist()
+    assert "\ufffd" in language.vocabulary.names
+    assert language.words.count == language.n_vocab  # as grammars see them
 
 
 _TEMPLATE = "{{ bos_token }}{% for m in messages %}{{ m.content }}{{ eos_token }}{% endfor %}"

@@ -79,6 +79,14 @@ VECTORS: dict[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
+def bytes_said() -> dict[str, Any]:
+    """A vocabulary with tokens that are no UTF-8, and a name that is none."""
+    names = [name.encode() for name in vocabulary()["tokens"]]
+    places = names.index(b"hell"), names.index(b"llo")
+    names[places[0]], names[places[1]] = b"\xe9", b"he\xff"
+    return {"tokenizer.ggml.tokens": names, "general.name": b"caf\xe9"}
+
+
 def vocabulary() -> dict[str, Any]:
     fixture = json.loads((ROOT / "tests/fixtures/llm_vocabularies.json").read_text(encoding="utf-8"))
     found: dict[str, Any] = fixture["vocabularies"]["llama"]
@@ -107,8 +115,8 @@ def write_model(path: Path, family: str = "llama", said: Mapping[str, Any] | Non
             writer.add_bool(name, value)
         elif isinstance(value, list):
             writer.add_array(name, value)
-        elif isinstance(value, str):
-            writer.add_string(name, value)
+        elif isinstance(value, str | bytes):
+            writer.add_string(name, value)  # type: ignore[arg-type]
         else:
             (writer.add_float32 if isinstance(value, float) else writer.add_uint32)(name, value)
     for name, tensor in tensors.items():
@@ -193,6 +201,10 @@ def main(target: Path) -> None:
             model = LlamaModel(write_model(path, family, said))
             fixture[f"vector {name}"] = model.vector(model.tokens(TEXT, add_special=True, parse_special=True))
             model.close()
+        model = LlamaModel(write_model(path, "llama", bytes_said()))
+        fixture["bytes tokens"] = model.tokens(TEXT, add_special=True)
+        fixture["bytes pieces"] = np.asarray([model.piece(token).hex() for token in range(model.count)])
+        model.close()
     np.savez_compressed(target / "llm_small.npz", **fixture)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from wherry.errors import InputError, TooLargeError
 from wherry.text.enforceable import Enforceable, Omission
+from wherry.text.gbnf import is_lark, plain_gbnf
 from wherry.text.language import Vocabulary
 
 _MAX_GRAMMAR = 1 << 18  # characters
@@ -113,7 +114,9 @@ def regular_expression(pattern: str, field: str = "regex") -> Grammar:
 
 def gbnf(grammar: str, field: str = "grammar") -> Grammar:
     """llama.cpp's grammars; Lark's are taken too. Raises InputError."""
-    return _checked(field, grammar, lambda: grammar_from("gbnf", grammar))
+    _check_size(field, grammar)
+    text = grammar if is_lark(grammar) else plain_gbnf(grammar, field)
+    return _checked(field, text, lambda: grammar_from("gbnf", text))
 
 
 class Constraint:

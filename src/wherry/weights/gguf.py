@@ -3,7 +3,8 @@
 Little-endian: magic, version u32, count of tensors u64, count of fields u64; for each field its key (string), type u32 and value;
 for each tensor its name (string), rank u32, dimensions u64 from the innermost outwards, type u32 and offset u64; then, from the
 next multiple of `general.alignment` on, the data, where each offset is a multiple of it too. A string is its length u64 and
-UTF-8; an array is the type of its items u32, their count u64 and the items.
+UTF-8; an array is the type of its items u32, their count u64 and the items. Files exist whose strings are other bytes: a token
+may be half a character, and a name in Latin-1 is no reason to refuse a model.
 
 PyPI `gguf` reads these files as well: item by item, 9 s and 700 MB for a vocabulary of 262,144 tokens, and it believes every
 count. See docs/decisions/0009.
@@ -50,6 +51,7 @@ _MAX_STRING = 64 << 20  # bytes: a tokenizer.json within the file
 _MAX_STRINGS = 1 << 22  # of an array: the largest vocabularies have a quarter of a million
 _MAX_RANK = 4
 _MAX_DIMENSION = 1 << 40
+_BYTES = tuple(f'field "tokenizer.ggml.{key}"' for key in ("tokens", "merges"))  # whose strings are bytes
 _PIECE = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
 
 Fields = dict[str, object]
@@ -62,6 +64,7 @@ def recognises(head: bytes) -> bool:
 
 def read(path: Path, config: Path | None = None) -> Checkpoint:
     """`metadata` has the file's fields by their keys: int, float, bool, str, tuples of str, and arrays of numbers as in the file.
+    Bytes that are no UTF-8 are surrogates in a tokenizer's lists, so that no two tokens become one, and U+FFFD elsewhere.
 
     Any piece of a split file opens the whole: the pieces lie beside each other. Raises FormatError where a file is truncated
     or lies, NotFoundError where a piece is missing.
@@ -224,13 +227,7 @@ class _Reader:
     def string(self, field: str, most: int = _MAX_STRING) -> str:
         size = self.count(f"{field}: length", most)
         start = self.take(size, field)
-        return self.text(self.data[start : start + size], field)
-
-    def text(self, data: bytes, field: str) -> str:
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            raise FormatError(f"{self.path}: {field}: found bytes that are not UTF-8 ({error.reason}), expected text") from error
+        return self.data[start : start + size].decode("utf-8", "replace")
 
     def value(self, kind: int, field: str) -> object:
         if kind == _STRING:
@@ -269,7 +266,8 @@ class _Reader:
         try:
             return tuple(map(bytes.decode, found))
         except UnicodeDecodeError:
-            return tuple(self.text(each, f"{field}: string {i}") for i, each in enumerate(found))
+            errors = "surrogateescape" if field in _BYTES else "replace"
+            return tuple(each.decode("utf-8", errors) for each in found)
 
     def tensor(self) -> _Info:
         name = self.string("tensor name", _MAX_NAME)
