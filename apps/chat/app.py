@@ -14,14 +14,14 @@ from api.body import read_object
 from api.errors import of_host
 from api.fields import Fields
 from wherry.guest import chat, embeddings, openai
-from wherry.guest.page import Page
+from wherry.guest.page import Page, public
 
 _HERE = Path(__file__).parent
 _MAX_HEADER = 1000  # characters of one
 _PAGE = Page(_HERE / "page", _HERE / "openapi.json")
 
 site = Bottle(catchall=False)
-app = openai.answering(site, of_host)
+app = public(openai.answering(site, of_host), *_PAGE.paths)
 
 
 @site.post("/v1/chat/completions")

@@ -10,13 +10,13 @@ from api.asked import asked
 from api.errors import of_host
 from api.form import read_form
 from wherry.guest import openai, speech
-from wherry.guest.page import Page
+from wherry.guest.page import Page, public
 
 _HERE = Path(__file__).parent
 _PAGE = Page(_HERE / "page", _HERE / "openapi.json")
 
 site = Bottle(catchall=False)
-app = openai.answering(site, of_host)
+app = public(openai.answering(site, of_host), *_PAGE.paths)
 
 
 @site.post("/v1/audio/transcriptions")

@@ -109,7 +109,7 @@ def dev(
 
     with scratch_folder() as folder, host.use(engine):
         log.install()
-        server = Server(answer, options, folder, served, metrics=metrics, streams=web.streams)
+        server = Server(answer, options, folder, served, metrics=metrics, streams=web.streams, is_public=web.is_public)
         click.echo(f"{server.url}/  {file} with {', '.join(engine.models)}; Ctrl-C ends it")
         server.run()
     return 0

@@ -10,6 +10,7 @@ from typing import Any
 
 from wherry.errors import InputError, NotFoundError
 from wherry.guest import host, wsgi
+from wherry.guest.page import public_paths
 from wherry.guest.upload import addresses
 from wherry.wasm.http.upload import most_at
 
@@ -50,6 +51,10 @@ class ReloadingApp:
     def streams(self, path: str) -> int | None:
         """The most bytes of a body that streams to the app, None where it comes whole."""
         return most_at(addresses(self._app), path)
+
+    def is_public(self, path: str) -> bool:
+        """Whether a page needs no key where the server has keys."""
+        return path in public_paths(self._app)
 
     def _refresh(self) -> None:
         found = {path: path.stat().st_mtime_ns for path in _watched(self._file.parent)}

@@ -148,7 +148,16 @@ def _ready(
         app = WebApp(component, own, speech, find, languages=languages, say=say)
     metrics.watch_memory(lambda: gpu_bytes(graphs.in_memory()))
     metrics.watch_instances(lambda: app.started, lambda: app.live, lambda: app.left_behind)
-    return Server(app, server_options, folder, served, metrics=metrics, not_ready=loading.not_ready, streams=app.streams), app
+    return Server(
+        app,
+        server_options,
+        folder,
+        served,
+        metrics=metrics,
+        not_ready=loading.not_ready,
+        streams=app.streams,
+        is_public=app.is_public,
+    ), app
 
 
 def _leave(code: int) -> None:

@@ -34,7 +34,7 @@ from wherry.engine.conversation import (
     whole_number,
 )
 from wherry.engine.transcript import Segment, TranscribeOptions, TranscriptStream, Word
-from wherry.guest import host, upload, wsgi
+from wherry.guest import host, page, upload, wsgi
 from wherry.guest import log as app_log
 from wherry.guest.tensor import Tensor
 
@@ -92,6 +92,9 @@ class App:
 
     def streams(self) -> list[tuple[str, int]]:
         return list(upload.addresses(self._app))
+
+    def public_paths(self) -> list[str]:
+        return list(page.public_paths(self._app))
 
     def _begin(self) -> None:
         """What must not be as it was when the app was compiled: every instance starts from that moment."""

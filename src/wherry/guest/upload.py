@@ -11,22 +11,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from wherry.guest.wsgi import Wrapped
+
 PIECE_BYTES = 1 << 16
 _PATH = re.compile(r"/[^*?#\s]{0,1000}\*?")
 
 
-class Streaming:
+class Streaming(Wrapped):
     """An app, and the addresses where bodies stream to it: each with the most bytes of one. In all else it is the app."""
 
     def __init__(self, app: Any, addresses: Iterable[tuple[str, int]]) -> None:
-        self.app = app
+        super().__init__(app)
         self.upload_addresses = tuple(addresses)
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        return self.app(environ, start_response)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.app, name)
 
 
 def streams(app: Any, *paths: str, most: int = 1 << 30) -> Streaming:
@@ -44,7 +40,11 @@ def streams(app: Any, *paths: str, most: int = 1 << 30) -> Streaming:
 
 def addresses(app: Any) -> tuple[tuple[str, int], ...]:
     """Where bodies stream to an app, and the most bytes of each."""
-    return app.upload_addresses if isinstance(app, Streaming) else ()
+    while isinstance(app, Wrapped):
+        if isinstance(app, Streaming):
+            return app.upload_addresses
+        app = app.app
+    return ()
 
 
 class _Coming(io.RawIOBase):

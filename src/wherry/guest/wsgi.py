@@ -17,6 +17,19 @@ _BLOCK_BYTES = 1 << 16
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]*\]|[^:\[\]]*)(?::([0-9]+))?")
 
 
+class Wrapped:
+    """An app of which something is said; in all else it is the app."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        return self.app(environ, start_response)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.app, name)
+
+
 @dataclass(frozen=True)
 class Request:
     """target: path and query as the client sent them. headers: as sent, in any case. body: its `size` bytes."""

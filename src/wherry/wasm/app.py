@@ -19,9 +19,11 @@ from wherry.wasm.values import Own
 VERSION = "0.1.0"
 HANDLE = "handle"
 STREAMS = "streams"
+PUBLIC_PATHS = "public-paths"
 _MODEL, _TRANSCRIPT = 201, 202
 _PIECE_BYTES = 1 << 16
 _MAX_ADDRESSES = 100  # where bodies stream
+_MAX_PATHS = 1000  # of public pages
 _PATH = re.compile(r"/[^*?#\s]{0,1000}\*?")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -141,6 +143,16 @@ def checked_addresses(found: list[tuple[str, int]]) -> tuple[tuple[str, int], ..
         if not _PATH.fullmatch(path) or not 0 < most < 1 << 50:
             raise GuestError(f"streams: found {path[:100]!r} with {most} bytes, expected a path and a number below 2^50")
     return tuple(found)
+
+
+def checked_paths(found: list[str]) -> frozenset[str]:
+    """What an app says of its public pages. Raises GuestError."""
+    if len(found) > _MAX_PATHS:
+        raise GuestError(f"public-paths: found {len(found)} paths, expected at most {_MAX_PATHS}")
+    for path in found:
+        if not _PATH.fullmatch(path) or path.endswith("*"):
+            raise GuestError(f"public-paths: found {path[:100]!r}, expected a path such as /page.css")
+    return frozenset(found)
 
 
 def _open(guest: Guest, name: str) -> Own:

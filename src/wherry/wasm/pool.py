@@ -44,7 +44,7 @@ _GRACE_SECONDS = 1.0  # for an instance that is stopped to end
 _MOST_LEFT_BEHIND = 32
 _FOLDER = "/tmp"  # as the app sees its own
 _MAX_FILES = 1000  # in the app's folder
-_ASKING_SECONDS = 10.0  # for an app to say where bodies stream to it
+_ASKING_SECONDS = 10.0  # for an app to say something of itself
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,10 @@ class Pool:
     def streams(self, path: str) -> int | None:
         """The most bytes of a body at a path that is read as it comes, None where it is to be whole."""
         return None
+
+    def is_public(self, path: str) -> bool:
+        """Whether a page needs no key where the server has keys."""
+        return False
 
     def own_wasi(self, *more: Folder) -> dict[str, Any]:
         """What an instance's functions of our own WASI find: fields of WasiState. more: folders besides the options' own."""
@@ -204,20 +208,27 @@ class WebApp(Pool):
         self._speech = speech
         self._languages = languages or NoLanguages()
         self._find_graph = find_graph
-        self._addresses = self._ask_addresses() if compiled.exported(None, app.STREAMS) is not None else ()
+        exports = [name for name in (app.STREAMS, app.PUBLIC_PATHS) if compiled.exported(None, name) is not None]
+        lists = self._ask(exports) if exports else {}
+        self._addresses = app.checked_addresses(lists.get(app.STREAMS, []))
+        self._public_paths = app.checked_paths(lists.get(app.PUBLIC_PATHS, []))
 
     def streams(self, path: str) -> int | None:
         return most_at(self._addresses, path)
 
-    def _ask_addresses(self) -> tuple[tuple[str, int], ...]:
+    def is_public(self, path: str) -> bool:
+        return path in self._public_paths
+
+    def _ask(self, exports: Sequence[str]) -> dict[str, Any]:
+        """What an app says of itself, by export."""
         with tempfile.TemporaryDirectory(dir=self.options.folder, prefix="wherry-app-") as folder:
             guest = self.begin(Path(folder))
             timer = threading.Timer(
-                _ASKING_SECONDS, guest.stop, [f"found no word in {_ASKING_SECONDS:g} s of where bodies stream"]
+                _ASKING_SECONDS, guest.stop, [f"{', '.join(exports)}: found no answer in {_ASKING_SECONDS:g} s, expected one"]
             )
             timer.start()
             try:
-                return app.checked_addresses(guest.call(None, app.STREAMS))
+                return {export: guest.call(None, export) for export in exports}
             finally:
                 timer.cancel()
                 guest.close()

@@ -60,6 +60,17 @@ def test_nothing_else_does(header: str, tmp_path: Path) -> None:
     assert log[0].status == 401
 
 
+def test_public_pages_are_read_without_a_key(tmp_path: Path) -> None:
+    """Read alone, and to the letter of their path; whoever has a wrong key reads them too."""
+    with serving(echo, tmp_path, keys=KEYS, is_public=lambda path: path in ("/", "/page.css")) as (_, address, _):
+        for target in ("/", "/?a=b", "/page.css", "/page%2Ecss"):
+            assert ask(address, target=target)[0].status == 200
+        assert ask(address, "HEAD", "/page.css", Authorization="Bearer wrong")[0].status == 200
+        for method, target in [("POST", "/"), ("GET", "/page.css/"), ("GET", "//"), ("GET", "/v1/models"), ("OPTIONS", "/"),
+                               ("GET", "/page.css%3F"), ("GET", "/PAGE.css")]:  # fmt: skip
+            assert ask(address, method, target)[0].status == 401
+
+
 def test_two_headers_are_no_key(tmp_path: Path) -> None:
     with serving(echo, tmp_path, keys=KEYS) as (_, address, _), socket.create_connection(address, SECONDS) as connection:
         both = b"Authorization: Bearer first-key\r\nAuthorization: Bearer first-key\r\n"
@@ -119,6 +130,21 @@ def test_health_wants_no_key(tmp_path: Path) -> None:
         assert ask(address, "HEAD", "/healthz")[1] == b""
         response, _ = ask(address, "POST", "/healthz", b"x")
         assert (response.status, response.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_metrics_have_a_switch_of_their_own(tmp_path: Path) -> None:
+    def status(address: tuple[str, int], key: str = "") -> int:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return int(ask(address, target="/metrics", **headers)[0].status)
+
+    with serving(echo, tmp_path, keys=KEYS) as (_, address, _):
+        assert status(address) == 200, "only this machine reaches it"
+    with serving(echo, tmp_path, keys=KEYS, host="0.0.0.0") as (_, address, _):
+        assert [status(address), status(address, "wrong"), status(address, KEYS[1])] == [401, 401, 200]
+    for host in ("127.0.0.1", "0.0.0.0"):
+        with serving(echo, tmp_path, keys=KEYS, metrics_key="for-metrics", host=host) as (_, address, _):
+            assert [status(address), status(address, KEYS[0]), status(address, "for-metrics")] == [401, 401, 200]
+            assert ask(address, Authorization="Bearer for-metrics")[0].status == 401, "it opens nothing else"
 
 
 def test_readiness_is_the_apps(tmp_path: Path) -> None:

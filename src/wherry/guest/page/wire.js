@@ -1,5 +1,7 @@
 // OpenAI's API, as far as every page needs it.
 
+import { askForKey, current, withKey } from "./key.js";
+
 // What the server refused: its message, and a code where there is one.
 export class ApiError extends Error {
   constructor(message, code = null) {
@@ -8,10 +10,13 @@ export class ApiError extends Error {
   }
 }
 
-// An answer that is well. Raises ApiError with what the server said, TypeError where it said nothing.
+// An answer that is well. Where the server wants a key, the person at the page is asked for it, and the request goes out again.
+// Raises ApiError with what the server said, TypeError where it said nothing.
 export async function ask(path, options = {}) {
-  const answer = await fetch(path, options);
+  const key = current();
+  const answer = await fetch(path, withKey(options));
   if (answer.ok) return answer;
+  if (answer.status === 401 && !options.signal?.aborted && await askForKey(key)) return ask(path, options);
   const said = await answer.json().catch(() => null);
   throw new ApiError(said?.error?.message ?? `${answer.status} ${answer.statusText}`, said?.error?.code);
 }
