@@ -18,6 +18,8 @@ static int deep(int n) {
 
 static void say(const char *name, int result) { printf("%s %s\n", name, result < 0 ? strerror(errno) : "ok"); }
 
+#define DO(call) say(#call, (int)(call))
+
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   char text[256];
@@ -52,6 +54,72 @@ int main(int argc, char **argv) {
     struct stat found;
     say("stat", stat("/data/folder/moved", &found));
     printf("size %lld\n", (long long)found.st_size);
+    return 0;
+  }
+  if (IS("slashes")) {  // paths that end with a slash or a dot, links in them, and how files are opened
+    mkdir("/data/d", 0700);
+    close(open("/data/s", O_CREAT | O_WRONLY, 0600));
+    symlink("s", "/data/l"), symlink("d", "/data/ld"), symlink("nope", "/data/dang");
+    DO(open("/data/s", O_RDWR | O_SYNC));
+    DO(open("/data/s", O_WRONLY | O_DSYNC));
+    DO(open("/data/s", O_RDONLY | O_RSYNC));
+    DO(unlink("/data/s/"));
+    DO(unlink("/data/d/"));
+    DO(unlink("/data/l/"));
+    DO(unlink("/data/ld/"));
+    DO(unlink("/data/none/"));
+    DO(unlink("/data/dang/"));
+    DO(symlink("x", "/data/new/"));
+    DO(symlink("x", "/data/s/"));
+    DO(symlink("x", "/data/d/"));
+    DO(symlink("x", "/data/l/"));
+    DO(symlink("x", "/data/dang/"));
+    DO(symlink("x", "/data/ld/"));
+    DO(mkdir("/data/s/",0777));
+    DO(mkdir("/data/m/",0777));
+    DO(mkdir("/data/l/",0777));
+    DO(mkdir("/data/dang/",0777));
+    DO(mkdir("/data/ld/",0777));
+    DO(rename("/data/s/","/data/s2"));
+    DO(rename("/data/s","/data/s2/"));
+    DO(rename("/data/d/","/data/d2/"));
+    DO(rename("/data/d2","/data/d/"));
+    DO(rename("/data/s","/data/d/"));
+    DO(rename("/data/ld/","/data/ld2"));
+    DO(rename("/data/ld","/data/ld3/"));
+    DO(rename("/data/none/","/data/q"));
+    DO(rename("/data/l/","/data/q"));
+    DO(link("/data/s/","/data/h"));
+    DO(link("/data/s","/data/h/"));
+    DO(link("/data/l","/data/hl"));
+    DO(link("/data/d","/data/hd"));
+    DO(link("/data/l/","/data/hl2"));
+    DO(open("/data/s/",O_RDONLY));
+    DO(open("/data/nn/",O_CREAT|O_RDWR,0666));
+    DO(open("/data/d/",O_RDONLY));
+    DO(open("/data/l/",O_RDONLY));
+    DO(readlink("/data/l/", text, sizeof text));
+    DO(readlink("/data/ld/", text, sizeof text));
+    DO(readlink("/data/l", text, sizeof text));
+    DO(readlink("/data/s", text, sizeof text));
+    DO(unlink("/data/."));
+    DO(unlink("/data/d/.."));
+    DO(mkdir("/data/.",0777));
+    DO(mkdir("/data/d/..",0777));
+    DO(rename("/data/d/.","/data/zz"));
+    DO(rename("/data/s","/data/d/."));
+    DO(symlink("x", "/data/."));
+    DO(rename("/data/.","/data/zz"));
+    DO(unlink("/data/d/."));
+    DO(open("/data/s",O_RDONLY|O_TRUNC));
+    DO(open("/data/d",O_RDWR));
+    DO(open("/data/d",O_RDONLY|O_CREAT));
+    DO(open("/data/s",O_CREAT|O_EXCL|O_RDWR));
+    DO(open("/data/dang",O_CREAT|O_RDWR,0666));
+    DO(open("/data/l",O_RDONLY|O_NOFOLLOW));
+    DO(open("/data/l",O_RDONLY|O_DIRECTORY));
+    DO(open("/data/ld",O_RDONLY|O_DIRECTORY));
+    DO(open("/data/ld",O_RDONLY|O_DIRECTORY|O_NOFOLLOW));
     return 0;
   }
   if (IS("clock")) {

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import wasmtime.component
 
 from tests.cli.test_closed_streams import closed
 from tests.wasm.wasi.conftest import CACHE
@@ -128,6 +130,31 @@ def test_what_a_command_changes_is_changed(command_component: Path, folder: Path
     }
     assert (folder / "folder/moved").read_text() == "written+more"
     assert not (folder / "old").exists() and not (folder / "new").exists()
+
+
+def wasmtimes_own(component: Path, folder: Path, *arguments: str) -> str:
+    """What a component prints on the WASI 0.2 that wasmtime itself brings."""
+    engine = wasmtime.Engine()
+    linker, store, wasi = wasmtime.component.Linker(engine), wasmtime.Store(engine), wasmtime.WasiConfig()
+    out = folder.parent / "wasmtimes-own.txt"
+    wasi.argv, wasi.stdout_file = ["command.wasm", *arguments], str(out)
+    wasi.preopen_dir(str(folder), "/data")
+    linker.add_wasip2()
+    store.set_wasi(wasi)
+    instance = linker.instantiate(store, wasmtime.component.Component(engine, component.read_bytes()))
+    entry = re.findall(rb"wasi:cli/run@[0-9.]+", component.read_bytes())[-1].decode()
+    run = instance.get_func(store, instance.get_export_index(store, "run", instance.get_export_index(store, entry)))
+    assert run is not None
+    run(store)
+    return out.read_text()
+
+
+def test_paths_with_slashes_and_dots_mean_what_they_do_to_wasmtime(command_component: Path, tmp_path: Path) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name).mkdir()
+    expected = wasmtimes_own(command_component, tmp_path / "theirs", "slashes").splitlines()
+    found = wherry(command_component, "slashes", flags=("--dir", f"{tmp_path / 'ours'}:/data"))
+    assert len(expected) > 50 and found.stdout.splitlines() == expected
 
 
 def test_a_folder_to_read_only_cannot_be_changed(command_component: Path, folder: Path) -> None:

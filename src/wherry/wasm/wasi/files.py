@@ -21,6 +21,7 @@ _MAX_OPEN = 256  # files of a guest: the host has few for all
 _MAX_LINKS = 32
 _MAX_DEPTH = 64  # descriptors that one walk holds open
 _MAX_PATH = 4096
+_SYNCHRONOUS = {"file-integrity-sync", "data-integrity-sync", "requested-write-sync"}  # which wasmtime refuses too
 _CODES = {
     errno.EACCES: "access", errno.EAGAIN: "would-block", errno.EALREADY: "already", errno.EBADF: "bad-descriptor",
     errno.EBUSY: "busy", errno.EDEADLK: "deadlock", errno.EDQUOT: "quota", errno.EEXIST: "exist", errno.EFBIG: "file-too-large",
@@ -110,6 +111,10 @@ class Descriptor:
         changing = writing or not {"create", "truncate"}.isdisjoint(flags)
         if (changing or "mutate-directory" in rights) and not self.mutable:
             raise refusal(errno.EROFS)
+        if not rights.isdisjoint(_SYNCHRONOUS):
+            raise refusal(errno.ENOTSUP)
+        if path.endswith("/") and "create" in flags:
+            raise refusal(errno.EISDIR)
         mode = (os.O_RDWR if "read" in rights else os.O_WRONLY) if writing else os.O_RDONLY
         for name, bit in (
             ("create", os.O_CREAT),

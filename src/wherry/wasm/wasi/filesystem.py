@@ -41,14 +41,14 @@ def interfaces() -> dict[str, Interface]:
         "read": _read,
         "write": _write,
         "read-directory": _read_directory,
-        "create-directory-at": _at(lambda parent, name: os.mkdir(name, dir_fd=parent)),
+        "create-directory-at": _of_folder(lambda parent, name: os.mkdir(name, dir_fd=parent)),
         "stat": lambda guest, file: _stat(os.fstat(file.number)),
         "stat-at": lambda guest, file, flags, path: _stat(_stat_at(file, flags, path)),
         "set-times-at": _set_times_at,
         "link-at": _link,
         "open-at": _open,
         "readlink-at": _readlink,
-        "remove-directory-at": _at(lambda parent, name: os.rmdir(name, dir_fd=parent)),
+        "remove-directory-at": _of_folder(lambda parent, name: os.rmdir(name, dir_fd=parent)),
         "rename-at": _rename,
         "symlink-at": _symlink,
         "unlink-file-at": _at(lambda parent, name: os.unlink(name, dir_fd=parent)),
@@ -224,17 +224,21 @@ def _open(guest: Guest, file: Descriptor, at: frozenset[str], path: str, flags: 
 
 
 def _at(change: Callable[[int, str], None]) -> Callable[..., None]:
-    """A change of what a folder holds, at a path."""
+    """A change of what a folder holds, at a path. With a slash at its end the path names what lies in a folder: `f/` is `f/.`."""
 
     def call(guest: Guest, file: Descriptor, path: str) -> None:
         if not file.mutable:
             raise refusal(errno.EROFS)
-        with file.walk(path.rstrip("/") or path, follow=False) as (parent, name):
-            if name == ".":
-                raise refusal(errno.EINVAL)
+        with file.walk(path, follow=False) as (parent, name):
             change(parent, name)
 
     return call
+
+
+def _of_folder(change: Callable[[int, str], None]) -> Callable[..., None]:
+    """A change that makes or removes a folder, whose path may end with a slash."""
+    changed = _at(change)
+    return lambda guest, file, path: changed(guest, file, path.rstrip("/") or path)
 
 
 def _readlink(guest: Guest, file: Descriptor, path: str) -> str:
@@ -273,4 +277,12 @@ def _rename(guest: Guest, file: Descriptor, path: str, other: int, new: str) -> 
         file.walk(path.rstrip("/"), follow=False) as (source, name),
         target.walk(new.rstrip("/"), follow=False) as (place, new_name),
     ):
+        if path.endswith("/") or new.endswith("/"):
+            _check_folder(source, name)
         os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=place)
+
+
+def _check_folder(parent: int, name: str) -> None:
+    """Raises OSError for what is none: a link to one is none either."""
+    if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+        raise refusal(errno.ENOTDIR)
