@@ -356,3 +356,18 @@ def test_the_pages_project_is_the_dockerfile(checkout: Path) -> None:
         found = json.loads(wherry("inspect", "transcribe", **here).stdout)
         said.append([found[name] for name in ("layers", "entrypoint", "cmd", "env", "workingDir", "labels", "run")])
     assert said[0] == said[1]
+
+
+def test_a_build_has_all_its_names_or_none(cache: Cache) -> None:
+    (cache.folder / "Dockerfile").write_text(DOCKERFILE)
+    result = cache.wherry("build", "-t", "a:1", "-t", "localhost:5000/b:2", "-t", "a:1", cache.folder)
+    assert result.returncode == 0 and "a:1 is" in result.stderr and "b:2 is" in result.stderr
+    listed = json.loads(cache.wherry("images", "--json").stdout)
+    assert {row["name"]: row["digest"] for row in listed} == dict.fromkeys(["a:1", "localhost:5000/b:2"], result.stdout.strip())
+    (cache.folder / "app.py").write_text("this would not compile (")
+    (cache.folder / "Dockerfile").unlink()
+    for wrong, words in (("UPPER", "expected a-z"), ("a:b:c", "found"), (f"x@sha256:{'1' * 64}", "without a digest")):
+        refused = cache.wherry("build", "-t", "good", "-t", wrong, cache.folder)
+        assert refused.returncode == 2 and words in refused.stderr and "compil" not in refused.stderr
+    (cache.folder / "wherry.toml").write_text('name = "No Name"')
+    assert "expected a-z" in cache.wherry("build", cache.folder).stderr

@@ -1,9 +1,11 @@
 """Layouts and archives: what skopeo writes is read, what is written skopeo reads, and what is damaged is told."""
 
+import bz2
 import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import shutil
 import subprocess
@@ -330,3 +332,24 @@ def test_a_layout_from_outside_leads_nowhere_else(store: Store, tmp_path: Path, 
         os.mkfifo(path)
     with pytest.raises((FormatError, NotFoundError)):
         layout.load_folder(Store(tmp_path / "other"), folder)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress], ids=["gzip", "bzip2", "xz"])
+def test_archives_are_read_whatever_packed_them(
+    store: Store, other: Store, tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    """As `docker load` takes them. Several streams in a row are one, and damage is told."""
+    add_image(store, [ONE, TWO])
+    plain = saved(store, "app")
+    packed = pack(plain[:3000]) + pack(plain[3000:])
+    assert [image.reference for image in archive.load(other, io.BytesIO(packed), "file", limits=LIMITS)] == [APP]
+    for damaged in (packed[:-9], packed + b"more", packed[:200] + bytes(8) + packed[208:]):
+        with pytest.raises(FormatError):
+            archive.load(Store(tmp_path / "third"), io.BytesIO(damaged), "file", limits=LIMITS)
+
+
+def test_a_packed_bomb_ends(other: Store) -> None:
+    for pack in (bz2.compress, lzma.compress):
+        bomb = pack(plain_tar({"1/layer.tar": bytes(16 << 20)}))
+        with pytest.raises(WherryError, match="bomb"):
+            archive.load(other, io.BytesIO(bomb), "file", limits=Limits(free=1 << 20, reserve=0))

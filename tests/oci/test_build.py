@@ -21,7 +21,7 @@ from tests.oci.conftest import Killable, program, run
 from wherry.errors import InputError, NotFoundError, WherryError
 from wherry.oci import image, stored
 from wherry.oci.build import build, read_recipe
-from wherry.oci.compression import Compression
+from wherry.oci.compression import WRITTEN, Compression
 from wherry.oci.image import Descriptor, ImageConfig, Index, Manifest, Platform
 from wherry.oci.reference import Reference
 from wherry.oci.store import Store
@@ -115,7 +115,7 @@ def test_the_image_is_an_index_of_three_over_the_same_layers(folder: Path, store
         assert all(layer.media_type == image.OCI_LAYER_GZIP for layer in manifest.layers)
 
 
-@pytest.mark.parametrize("compression", list(Compression))
+@pytest.mark.parametrize("compression", WRITTEN)
 def test_the_same_inputs_give_the_same_digest(folder: Path, tmp_path: Path, compression: Compression) -> None:
     """Another checkout, other times, another umask, another owner, another store, another process: the same image.
 
@@ -133,7 +133,7 @@ def test_the_same_inputs_give_the_same_digest(folder: Path, tmp_path: Path, comp
 import sys
 from pathlib import Path
 from wherry.oci.build import build, read_recipe
-from wherry.oci.compression import Compression
+from wherry.oci.compression import WRITTEN, Compression
 from wherry.oci.store import Store
 recipe = read_recipe(Path(sys.argv[1]), None, {})
 print(build(recipe, Store(Path(sys.argv[2])), None, compression=Compression(sys.argv[3])).digest)
@@ -300,12 +300,11 @@ TAIL = '\nENTRYPOINT ["/app.wasm"]\n'
         ("COPY app.wasm /\n", 1, "before FROM"),
         ("ARG x\n", 0, "no FROM"),
         ("FROM debian\n", 1, 'found "debian", expected scratch'),
-        ("FROM --platform=wasi/wasm scratch\n", 1, "the flag --platform=wasi/wasm"),
         ("FROM scratch AS\n", 1, "expected scratch"),
         (HEAD + "FROM scratch\n", 3, "second stage"),
         (HEAD + "RUN ls\n", 3, "RUN: found an instruction"),
-        (HEAD + "\n\n# x\nADD app.wasm /\n", 6, "ADD"),
-        (HEAD + "USER 1000\n", 3, "USER"),
+        (HEAD + "\n\n# x\nUSER 1000\n", 6, "USER"),
+        (HEAD + "ENV --x=y A=b\n", 3, "the flag --x=y, expected none"),
         (HEAD + "VOLUME /x\n", 3, "VOLUME"),
         (HEAD + "HEALTHCHECK NONE\n", 3, "HEALTHCHECK"),
         (HEAD + "ONBUILD ENV a=b\n", 3, "ONBUILD"),
@@ -315,8 +314,6 @@ TAIL = '\nENTRYPOINT ["/app.wasm"]\n'
         (HEAD + "COPPY a b\n", 3, "COPPY"),
         (HEAD + "{ nonsense\n", 3, 'found "{"'),
         (HEAD + "COPY --from=x a b\n", 3, "the flag --from=x"),
-        (HEAD + "COPY --chmod=755 app.wasm /\n", 3, "the flag --chmod=755"),
-        (HEAD + "COPY <<EOF /x\nhello\nEOF\n", 3, "heredoc"),
         (HEAD + "COPY app.wasm\n", 3, "SOURCE... TARGET"),
         (HEAD + "COPY\n", 3, "nothing after it"),
         (HEAD + "COPY nothing.txt /\n", 3, 'found no file "nothing.txt"'),
@@ -334,7 +331,6 @@ TAIL = '\nENTRYPOINT ["/app.wasm"]\n'
         (HEAD + "ENV =b\n", 3, "not empty"),
         (HEAD + 'ENV A="b\n', 3, 'expected another "'),
         (HEAD + "ENV A=${b\n", 3, "expected ${NAME}"),
-        (HEAD + "ENV A=${b%x}\n", 3, "expected ${NAME}"),
         (HEAD + "ENV A=$1\n", 3, "a name after $"),
         (HEAD + "ARG 1x\n", 3, "expected NAME"),
         (HEAD + "ARG TARGETARCH\n", 3, "same for every platform"),
@@ -344,7 +340,6 @@ TAIL = '\nENTRYPOINT ["/app.wasm"]\n'
         (HEAD + "ENTRYPOINT /app.wasm\n", 3, "JSON form"),
         (HEAD + "CMD ['x']\n", 3, "JSON form"),
         (HEAD + "CMD [1]\n", 3, "JSON form"),
-        ("# escape=`\n" + HEAD, 1, "escape"),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_refused_by_line(folder: Path, store: Store, text: str, line: int, words: str) -> None:

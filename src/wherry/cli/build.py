@@ -9,7 +9,14 @@ from wherry.errors import InputError
 
 @click.command()
 @click.argument("source", metavar="FOLDER|FILE.wasm", default=".", type=click.Path(path_type=Path))
-@click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name. Default: the one in wherry.toml.")
+@click.option(
+    "-t",
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="NAME[:TAG]",
+    help="The image's name. Repeatable. Default: the one in wherry.toml.",
+)
 @click.option("-f", "--file", type=click.Path(path_type=Path), help="The Dockerfile or wherry.toml. Default: FOLDER's.")
 @click.option("--build-arg", "arguments", multiple=True, metavar="NAME=VALUE", help="A value for an ARG of the Dockerfile.")
 @click.option(
@@ -34,7 +41,7 @@ from wherry.errors import InputError
 @click.option("-q", "--quiet", is_flag=True, help="Print the digest and nothing else.")
 def build(
     source: Path,
-    tag: str | None,
+    tags: tuple[str, ...],
     file: Path | None,
     arguments: tuple[str, ...],
     compression: str,
@@ -53,7 +60,7 @@ def build(
     digest on every Linux with glibc on x86-64, where Wherry, componentize-py and what pip finds are the same; elsewhere a line
     says that the digest is this build's own. What --standalone brings along is this machine's.
 
-    A Dockerfile may have FROM scratch, COPY, ENV, LABEL, EXPOSE, WORKDIR, ENTRYPOINT, CMD and ARG, and .dockerignore is
+    A Dockerfile may have FROM scratch, COPY, ADD, ENV, LABEL, EXPOSE, WORKDIR, ENTRYPOINT, CMD and ARG, and .dockerignore is
     honoured. The labels wherry.preload, wherry.publish, wherry.device, wherry.memory, wherry.timeout, wherry.requests,
     wherry.coarse-clock and wherry.allow-net say how the image wants to be run. Prints the digest.
 
@@ -82,11 +89,14 @@ def build(
             click.echo(line, err=True)
 
     given = dict(_argument(text) for text in arguments)
+    references = [Reference.parse(tag) for tag in tags]  # a name that cannot be is told before anything is compiled
+    if any(reference.digest is not None for reference in references):
+        raise InputError(f"--tag: found {next(str(r) for r in references if r.digest)}, expected a name without a digest")
+    store = open_store()
     if source.suffix == ".wasm":
         if file is not None or given or standalone or models:
             raise InputError(f"{source}: found --file, --build-arg, --standalone or --model, which only an image has")
-        reference = Reference.parse(tag) if tag else None
-        descriptor = build_artifact(open_store(), source, reference)
+        descriptor = build_artifact(store, source, references[0] if references else None)
     else:
         with ExitStack() as stack:
             if is_app(source, file):
@@ -95,12 +105,15 @@ def build(
                 raise InputError(f"{source}: found --model, which only a folder with an app.py has")
             else:
                 recipe = read_recipe(source, file, given)
-            name = tag or recipe.name
-            reference = Reference.parse(name) if name else None
+            if not references and recipe.name:
+                references = [Reference.parse(recipe.name)]
             carried = bundle(default_cache() / "standalone", say) if standalone else None
             made = Compression(compression)
-            descriptor = build_image(recipe, open_store(), reference, compression=made, bundle=carried, say=say)
-    if reference is not None:
+            first = references[0] if references else None
+            descriptor = build_image(recipe, store, first, compression=made, bundle=carried, say=say)
+    for reference in references:
+        if reference != references[0]:
+            store.tag(reference, descriptor)
         say(f"{reference.familiar} is {descriptor.digest}")
     click.echo(str(descriptor.digest))
 

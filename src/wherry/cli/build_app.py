@@ -12,10 +12,11 @@ from wherry.cli.model_address import find_any_model, named_models
 from wherry.engine.catalog import model_kind
 from wherry.engine.convert import convert_whisper
 from wherry.errors import InputError
-from wherry.oci.context import Context, Ignore
+from wherry.oci.context import Context, Ignore, read_ignore
 from wherry.oci.layer import Entry
 from wherry.oci.project import AppProject, read_app_project
 from wherry.oci.recipe import Recipe, Step
+from wherry.oci.reference import Reference
 from wherry.oci.settings import RunSettings
 from wherry.wasm.scratch import scratch_folder
 
@@ -59,16 +60,19 @@ def app_recipe(folder: Path, models: Sequence[str], cache: Path, *, anew: bool, 
     """What is made lies where the recipe says for as long as the block lasts."""
     project = _project(folder)
     assert project is not None, "is_app says so"
+    name = project.name or _image_name(folder)
+    if name:
+        Reference.parse(name)  # a name that cannot be is told before anything is compiled
     listed = list(_files(folder))
     component = build_component(AppSource(folder), listed, cache, anew=anew, say=say)
     steps: list[Step] = []
     preloads: list[str] = []
     with ExitStack() as stack:
-        for name, model in named_models(models).items():
-            step, preload = _model(stack, name, model, say)
+        for graph, model in named_models(models).items():
+            step, preload = _model(stack, graph, model, say)
             steps.append(step)
             preloads.append(preload)
-        data = [Entry(_DATA / name, path) for path, name in listed if not name.endswith(".py") and name not in _NOT_DATA]
+        data = [Entry(_DATA / file, path) for path, file in listed if not file.endswith(".py") and file not in _NOT_DATA]
         if data:
             steps.append(Step("the app's files", _with_folders(data)))
         steps.append(Step("the app", (Entry(_COMPONENT, component),)))
@@ -79,14 +83,14 @@ def app_recipe(folder: Path, models: Sequence[str], cache: Path, *, anew: bool, 
             (str(_COMPONENT),),
             env=dict(project.env),
             labels={**project.labels, **settings.labels},
-            name=project.name or _image_name(folder),
+            name=name,
         )
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
     """The app's own files and their paths: neither what tools keep beside them nor what .dockerignore names."""
     ignored = folder / ".dockerignore"
-    lines = ignored.read_text(encoding="utf-8").splitlines() if ignored.is_file() else []
+    lines = read_ignore(ignored) if ignored.is_file() else []
     total = 0
     for entry in Context(folder, Ignore([*_NOT_THE_APPS, *lines])).copy((".",), "/", frozenset()):
         if entry.source is None:

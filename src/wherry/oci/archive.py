@@ -161,6 +161,10 @@ def _layer(store: Store, found: _Contents, name: str, diff_id: Digest, place: st
         plain = Decompressed(io.BufferedReader(stream), place=f"{place}: {name}")
         if (there := Digest.of_stream(plain, diff_id.algorithm)) != diff_id:
             raise FormatError(f"{place}: {name}: diff_id: found {there}, expected {diff_id}")
+    if plain.compression not in _KINDS:
+        raise FormatError(
+            f"{place}: {name}: found a layer in {plain.compression.value}, expected a tar, plain or in gzip or zstd"
+        )
     return Descriptor(_KINDS[plain.compression], digest, size)
 
 

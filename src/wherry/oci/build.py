@@ -11,7 +11,7 @@ from typing import Any
 
 from wherry.errors import InputError, NotFoundError
 from wherry.oci.compression import Compression
-from wherry.oci.context import Context, Ignore
+from wherry.oci.context import Context, Ignore, read_ignore
 from wherry.oci.dockerfile import read_dockerfile
 from wherry.oci.fields import to_json
 from wherry.oci.image import BUILT, OCI_CONFIG, Descriptor, Index, Manifest, Platform
@@ -45,16 +45,16 @@ def read_recipe(folder: Path, file: Path | None, arguments: Mapping[str, str]) -
         raise NotFoundError(f"{file}: found no such file, expected a {PROJECT} or a {DOCKERFILE}") from error
     if len(raw) > _MAX_RECIPE:
         raise InputError(f"{file}: found {len(raw)} bytes, expected at most {_MAX_RECIPE}")
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: found byte {error.start} that is no UTF-8, expected text") from error
     context = Context(folder, _ignore(folder, file))
     if file.suffix == ".toml":
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            raise InputError(f"{file}: found byte {error.start} that is no UTF-8, expected text") from error
         if arguments:
             raise InputError(f"--build-arg: found {next(iter(arguments))}, which only a {DOCKERFILE} has")
         return read_project(text, str(file), context)
-    return read_dockerfile(text, str(file), context, arguments)
+    return read_dockerfile(raw.decode("utf-8", "surrogateescape"), str(file), context, arguments)
 
 
 def build(
@@ -172,4 +172,4 @@ def _ignore(folder: Path, file: Path) -> Ignore:
     """`NAME.dockerignore` beside a Dockerfile of that name, else the folder's `.dockerignore`."""
     own = file.with_name(file.name + ".dockerignore")
     path = own if own.is_file() else folder / ".dockerignore"
-    return Ignore(path.read_text(encoding="utf-8").splitlines() if path.is_file() else [])
+    return Ignore(read_ignore(path) if path.is_file() else [])

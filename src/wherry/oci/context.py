@@ -49,8 +49,15 @@ class Context:
         self._folder = folder.resolve()
         self._ignore = ignore
 
-    def copy(self, sources: Sequence[str], target: str, folders: frozenset[PurePosixPath]) -> list[Entry]:
-        """What `COPY sources… target` adds: `target` absolute, `folders` those that the image has already.
+    def files(self, sources: Sequence[str]) -> list[Path]:
+        """The files, not the folders, that sources name. Raises InputError, NotFoundError."""
+        return [path for source in sources for _, path in self._matches(source) if path.is_file()]
+
+    def copy(
+        self, sources: Sequence[str], target: str, folders: frozenset[PurePosixPath], *, exclude: "Ignore | None" = None
+    ) -> list[Entry]:
+        """What `COPY sources… target` adds: `target` absolute, `folders` those that the image has already. `exclude` is of names
+        within a source that is a folder, and of the names of sources that are files.
 
         Raises InputError, NotFoundError; the line is for the caller to name.
         """
@@ -65,8 +72,9 @@ class Context:
                 if place != _ROOT:
                     entries[place] = Entry(place)
                 for entry in self._walk(path, self._inside(path), place):
-                    entries[entry.path] = entry
-            else:
+                    if exclude is None or not exclude.matches(entry.path.relative_to(place)):
+                        entries[entry.path] = entry
+            elif exclude is None or not exclude.matches(PurePosixPath(name.name)):
                 there = place / name.name if into else place
                 entries[there] = self._entry(path, there)
             if len(entries) > _MAX_FILES:
@@ -134,6 +142,12 @@ class Context:
 
     def _inside(self, path: Path) -> PurePosixPath:
         return PurePosixPath(path.relative_to(self._folder).as_posix())
+
+
+def read_ignore(path: Path) -> list[str]:
+    """The lines of a `.dockerignore`, in whatever encoding: names are bytes, as those of files are."""
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    return [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
 
 
 def missing_folders(path: PurePosixPath, folders: frozenset[PurePosixPath]) -> tuple[Entry, ...]:

@@ -23,11 +23,19 @@ _PROGRAMS = range(1 << 20, 32 << 20)  # bytes of a layer's tar: larger ones hold
 
 @dataclass(frozen=True)
 class Entry:
-    """One name in a layer: `path` is absolute, `source` a file of the host, `target` a symbolic link's; without both a folder."""
+    """One name in a layer: `path` is absolute, `source` a file of the host, `target` a symbolic link's; `content` stands in the
+    recipe itself. Without any of them it is a folder. `program` says whether it may be run, where that is not the source's mode.
+    """
 
     path: PurePosixPath
     source: Path | None = None
     target: str | None = None
+    content: bytes | None = None
+    program: bool | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        return self.source is None and self.target is None and self.content is None
 
 
 @dataclass(frozen=True)
@@ -87,25 +95,28 @@ class _Hashing(io.RawIOBase):
 
 
 def _write_tar(sink: _Hashing, entries: Sequence[Entry]) -> None:
-    with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+    with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape") as tar:
         for entry in sorted(entries, key=lambda entry: entry.path.parts):
             header = tarfile.TarInfo(str(entry.path).lstrip("/"))
             header.mode = _PROGRAM
             if entry.target is not None:
                 header.type, header.linkname, header.mode = tarfile.SYMTYPE, entry.target, 0o777
                 tar.addfile(header)
-            elif entry.source is None:
+            elif entry.source is not None:
+                _add_file(tar, header, entry.source, entry.program)
+            elif entry.content is not None:
+                header.size, header.mode = len(entry.content), _PROGRAM if entry.program else _FILE
+                tar.addfile(header, io.BytesIO(entry.content))
+            else:
                 header.type = tarfile.DIRTYPE
                 tar.addfile(header)
-            else:
-                _add_file(tar, header, entry.source)
 
 
-def _add_file(tar: tarfile.TarFile, header: tarfile.TarInfo, source: Path) -> None:
+def _add_file(tar: tarfile.TarFile, header: tarfile.TarInfo, source: Path, program: bool | None) -> None:
     with source.open("rb") as file:
         status = source.stat()
         header.size = status.st_size
-        header.mode = _PROGRAM if status.st_mode & 0o111 else _FILE
+        header.mode = _PROGRAM if (status.st_mode & 0o111 if program is None else program) else _FILE
         try:
             tar.addfile(header, file)
         except OSError as error:

@@ -113,7 +113,7 @@ def _read(fields: Fields, place: str, context: Context) -> Recipe:
             entries = context.copy(sources, target, folders)
         except WherryError as error:
             raise type(error)(f'{files.place}: "{target}": {error.message}', hint=error.hint) from error
-        folders |= {entry.path for entry in entries if entry.source is None and entry.target is None}
+        folders |= {entry.path for entry in entries if entry.is_folder}
         steps.append(Step(f"COPY {' '.join(sources)} {target}", tuple(entries)))
     labels = fields.text_map("labels")
     if doubled := settings.labels.keys() & labels.keys():

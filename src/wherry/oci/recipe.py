@@ -32,7 +32,7 @@ class Recipe:
     @property
     def files(self) -> set[PurePosixPath]:
         """Every path that is no folder."""
-        return {entry.path for step in self.steps for entry in step.entries if entry.source or entry.target is not None}
+        return {entry.path for step in self.steps for entry in step.entries if not entry.is_folder}
 
 
 @dataclass(frozen=True)
