@@ -22,7 +22,7 @@ OTHER_PROGRAMS = {
     "oci/docker_config.py",  # docker-credential-NAME
 }
 # Files that start an interpreter with `python_command` or `interpreter_flags`.
-INTERPRETERS = {"appbuild/componentize.py", "cli/demo.py", "kernels/lower.py"}
+INTERPRETERS = {"appbuild/componentize.py", "cli/demo.py", "kernels/lower.py", "text/workers.py"}
 STARTERS = {
     "run",
     "Popen",

@@ -44,6 +44,9 @@ class Even:
     def take(self, token: int) -> None:
         assert token % 2 == 0
 
+    def close(self) -> None:
+        pass
+
 
 def test_texts_are_the_same_alone_and_together(scheduler: Scheduler) -> None:
     random = np.random.default_rng(2)

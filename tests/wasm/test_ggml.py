@@ -352,15 +352,15 @@ def test_a_model_goes_when_nobody_has_asked_so_long_and_comes_back_when_somebody
             text += piece[0]
         return text
 
-    answer = languages.open("small").complete(PROMPTS["ferry"], values)
+    answer = languages.open("small").complete(PROMPTS["ferry"], values, nothing)
     while shared._kept:
         threading.Event().wait(0.01)
     assert shared.loaded() == ["small"] and len(loads) == 1
-    other = languages.open("small").complete(PROMPTS["ferry"], values)
+    other = languages.open("small").complete(PROMPTS["ferry"], values, nothing)
     first = told(answer)
     assert told(other) == first and len(loads) == 1
     del answer, other
     while shared.loaded() or loads[0]() is not None:
         threading.Event().wait(0.01)
-    assert told(languages.open("small").complete(PROMPTS["ferry"], values)) == first
+    assert told(languages.open("small").complete(PROMPTS["ferry"], values, nothing)) == first
     assert len(loads) == 2

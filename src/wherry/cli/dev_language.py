@@ -35,7 +35,7 @@ class EngineChat:
         return self.language.supports_tools
 
     def tokens(self, text: str) -> list[int]:
-        return self.language.vocabulary.encode(text)
+        return self.language.vocabulary.encode(text, check=self.check)
 
     def text(self, tokens: Sequence[int]) -> str:
         return self.language.text(tokens)
@@ -43,10 +43,10 @@ class EngineChat:
     def chat(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], options: AnswerOptions
     ) -> "EngineAnswer":
-        return EngineAnswer(answers.chat(self.language, list(messages), list(tools), options, self._told), self.check)
+        return EngineAnswer(answers.chat(self.language, list(messages), list(tools), options, self._told, self.check), self.check)
 
     def complete(self, prompt: str | Sequence[int], options: AnswerOptions) -> "EngineAnswer":
-        return EngineAnswer(answers.complete(self.language, prompt, options, self._told), self.check)
+        return EngineAnswer(answers.complete(self.language, prompt, options, self._told, self.check), self.check)
 
     def score(self, prompt: str | Sequence[int], top: int) -> tuple[Token, ...]:
         return answers.score(self.language, prompt, top, self.check)

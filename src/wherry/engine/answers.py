@@ -19,9 +19,9 @@ from wherry.text.constraint import Grammar, answer_or_calls, gbnf, json_schema, 
 from wherry.text.language import Pieces
 from wherry.text.stops import Stops
 from wherry.text.tools import MARKS, CallReader, ToolStyle, call_schema, told_of_tools, tool_style
+from wherry.text.workers import Check, no_check
 
 _LOG = logging.getLogger(__name__)
-Check = Callable[[], None]
 Told = Callable[[Usage, float, float], None]  # the usage of an answer, seconds to its first piece, seconds to its end
 _WAIT_SECONDS = 0.1  # between two looks at whether anybody still waits
 _MOST_TOP = 20
@@ -34,8 +34,10 @@ def chat(
     tools: object,
     options: AnswerOptions,
     told: Told = lambda usage, first, seconds: None,
+    check: Check = no_check,
 ) -> "AnswerStream":
-    """The answer to a conversation, which is computed from now on. messages, tools: as `engine/messages.py` checks them.
+    """The answer to a conversation, which is computed from now on. messages, tools: as `engine/messages.py` checks them. What
+    `check` raises before the answer begins ends the work.
 
     With a tool_choice that requires a call the answer is one; else calls are found in what the model says, unless regex or gbnf
     say what it is. Beside a json_schema it is a call or fits the schema, whichever the model begins. Raises InputError naming
@@ -52,21 +54,28 @@ def chat(
     style, reader, begin = tool_style(language.template or ""), None, ""
     if named is not None or choice == "required":
         begin = style.begin
-        grammar: Grammar | None = _call_grammar(style, known, options)
+        grammar: Grammar | None = _call_grammar(style, known, options, check)
         reader = _call_reader(known, options, expected=True)
     else:
-        grammar = _grammar(options)
+        grammar = _grammar(options, check)
         if known and (grammar is None or options.json_schema is not None):
             reader = _call_reader(known, options)
             if grammar is not None:
-                grammar = _either(language, style, grammar, known, options)
+                grammar = _either(language, style, grammar, known, options, check)
     for each in grammar.omitted if grammar is not None else ():
         _log_omission(f"{grammar.field if grammar is not None else ''}: {each}")
     given, of_template = told_of_tools(language.template or "", said, known)
     prompt = language.prompt(
-        given, of_template, begin, begun=begun, answer=options.generation_prompt, options=options.template_options
+        given,
+        of_template,
+        begin,
+        begun=begun,
+        answer=options.generation_prompt,
+        options=options.template_options,
+        shift=options.shift,
+        check=check,
     )
-    return _begin(language, "messages", prompt, options, grammar, reader, told)
+    return _begin(language, "messages", prompt, options, grammar, reader, told, check)
 
 
 def _begun_answer(messages: list[dict[str, Any]], options: AnswerOptions) -> tuple[list[dict[str, Any]], str]:
@@ -80,16 +89,21 @@ def _begun_answer(messages: list[dict[str, Any]], options: AnswerOptions) -> tup
     return messages[:-1] or [{"role": "user", "content": ""}], last["content"]
 
 
-def _call_grammar(style: ToolStyle, tools: Sequence[Mapping[str, Any]], options: AnswerOptions) -> Grammar:
+def _call_grammar(style: ToolStyle, tools: Sequence[Mapping[str, Any]], options: AnswerOptions, check: Check) -> Grammar:
     """Of an answer that is a call, of the tool that is named or of any."""
     name = options.tool_name
     schema = call_schema(style, tools, name, parallel=options.parallel_tool_calls)
     strict = any(tool["function"].get("strict") for tool in tools if name in (None, tool["function"]["name"]))
-    return json_schema(schema, "tools", spaced=False, strict=strict)
+    return json_schema(schema, "tools", spaced=False, strict=strict, check=check)
 
 
 def _either(
-    language: Language, style: ToolStyle, answer: Grammar, tools: Sequence[Mapping[str, Any]], options: AnswerOptions
+    language: Language,
+    style: ToolStyle,
+    answer: Grammar,
+    tools: Sequence[Mapping[str, Any]],
+    options: AnswerOptions,
+    check: Check,
 ) -> Grammar:
     """Of an answer that fits a schema or is a call, whichever the model begins."""
     vocabulary = language.vocabulary
@@ -101,8 +115,8 @@ def _either(
             return None, text
         return token, text.replace(name, "", 1)
 
-    calls = _call_grammar(style, tools, options)
-    return answer_or_calls(answer, calls, mark(style.begin), mark(style.end), parallel=options.parallel_tool_calls)
+    calls = _call_grammar(style, tools, options, check)
+    return answer_or_calls(answer, calls, mark(style.begin), mark(style.end), parallel=options.parallel_tool_calls, check=check)
 
 
 @lru_cache(maxsize=1024)
@@ -121,17 +135,19 @@ def complete(
     prompt: str | Sequence[int],
     options: AnswerOptions,
     told: Told = lambda usage, first, seconds: None,
+    check: Check = no_check,
 ) -> "AnswerStream":
     """What comes after a text, in which nothing is special, or after tokens; computed from now on. Raises as `chat`."""
     options = options.checked()
-    return _begin(language, "prompt", _prompt_tokens(language, prompt), options, _grammar(options), None, told)
+    tokens = _prompt_tokens(language, prompt, check, shift=options.shift)
+    return _begin(language, "prompt", tokens, options, _grammar(options, check), None, told, check)
 
 
 def score(language: Language, prompt: str | Sequence[int], top: int = 0, check: Check = lambda: None) -> tuple[Token, ...]:
     """How likely each token of a text is after those before it, with the `top` likeliest in its place. The first follows nothing:
     its log-probability is 0 and none is told beside it. Raises as `complete`; what `check` raises ends the work.
     """
-    tokens = _prompt_tokens(language, prompt)
+    tokens = _prompt_tokens(language, prompt, check)
     if not 0 <= top <= _MOST_TOP:
         raise InputError(f"top: found {top}, expected 0 to {_MOST_TOP}")
     if len(tokens) > language.context:
@@ -156,9 +172,9 @@ def _token(language: Language, made: Made) -> Token:
     return Token(made.token, pieces[made.token], made.logprob, top)
 
 
-def _prompt_tokens(language: Language, prompt: str | Sequence[int]) -> list[int]:
+def _prompt_tokens(language: Language, prompt: str | Sequence[int], check: Check, *, shift: bool = False) -> list[int]:
     if isinstance(prompt, str):
-        return language.text_prompt(valid_text("prompt", prompt))
+        return language.text_prompt(valid_text("prompt", prompt), check, shift=shift)
     return [whole_number("prompt", token, 32) for token in prompt]
 
 
@@ -170,6 +186,7 @@ def _begin(
     grammar: Grammar | None,
     reader: CallReader | None,
     told: Told,
+    check: Check,
 ) -> "AnswerStream":
     room = language.context - len(prompt)
     if room < 1 and not options.shift:
@@ -195,19 +212,19 @@ def _begin(
         logit_bias=tuple(options.logit_bias.items()),
     )
     stops = Stops(options.stop)
-    stream = language.submit(prompt, sampling, most, grammar, shift=options.shift, top=top or 0)
+    stream = language.submit(prompt, sampling, most, grammar, shift=options.shift, top=top or 0, check=check)
     return AnswerStream(language, stream, sampling.seed, len(prompt), stops, reader, top is not None, place == "prompt", told)
 
 
-def _grammar(options: AnswerOptions) -> Grammar | None:
+def _grammar(options: AnswerOptions, check: Check) -> Grammar | None:
     given = [name for name in ("json_schema", "regex", "gbnf") if getattr(options, name) is not None]
     if len(given) > 1:
         raise InputError(f"found {' and '.join(given)}, expected one of them")
     if options.json_schema is not None:
-        return json_schema(options.json_schema, spaced=False, strict=options.strict)
+        return json_schema(options.json_schema, spaced=False, strict=options.strict, check=check)
     if options.regex is not None:
-        return regular_expression(options.regex)
-    return None if options.gbnf is None else gbnf(options.gbnf)
+        return regular_expression(options.regex, check=check)
+    return None if options.gbnf is None else gbnf(options.gbnf, check=check)
 
 
 @dataclass

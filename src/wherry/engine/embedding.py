@@ -53,6 +53,11 @@ class Embedder:
         """Of a text."""
         return self.dims.n_ctx
 
+    @property
+    def longest_token(self) -> int:
+        """Bytes of a text that one token may stand for."""
+        return self.tokenizer.longest
+
     def gpu_bytes(self) -> int | None:
         """What its GPU holds for it; None on the CPU. Any thread may ask."""
         device = getattr(self.ops, "device", None)
@@ -62,7 +67,7 @@ class Embedder:
     def n_vocab(self) -> int:
         return self.dims.n_vocab
 
-    def text_tokens(self, text: str) -> list[int]:
+    def text_tokens(self, text: str, check: Callable[[], None] = lambda: None) -> list[int]:
         """With those that the model wants before and after."""
         return self.tokenizer.encode(text)
 

@@ -1,6 +1,6 @@
 """The door to language models: a model on a device, shared by its callers."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from wherry.engine.memory import MemoryPlan, host_memory, plan_memory
 from wherry.engine.sampling import SamplingOptions
 from wherry.engine.scheduler import Scheduler, Stream
 from wherry.engine.session import open_device
-from wherry.errors import FormatError, InputError
+from wherry.errors import FormatError, InputError, PromptTooLongError
 from wherry.models import gemma
 from wherry.models.language import LanguageModel, gemma_weights, language_model, llama_weights
 from wherry.models.pooling import Pooling, read_pooling
@@ -26,6 +26,7 @@ from wherry.text.language import Pieces, Vocabulary, gguf_vocabulary
 from wherry.text.published import published_template, published_vocabulary
 from wherry.text.said import Said
 from wherry.text.templates import knows_tools, render_chat
+from wherry.text.workers import Check, no_check
 from wherry.weights import Checkpoint, open_checkpoint
 
 Floats = NDArray[np.float32]
@@ -86,6 +87,11 @@ class Language:
         """Of a text that `embed` reads."""
         return self.context
 
+    @property
+    def longest_token(self) -> int:
+        """Bytes of a text that one token may stand for."""
+        return self.vocabulary.longest
+
     def gpu_bytes(self) -> int | None:
         """What its GPU holds for it; None on the CPU. Any thread may ask."""
         device = getattr(self.network.ops, "device", None)
@@ -101,9 +107,20 @@ class Language:
             raise InputError(f"tokens: found unknown ones, expected them below {self.n_vocab}")
         return self.vocabulary.decode(tokens)
 
-    def text_tokens(self, text: str) -> list[int]:
+    def text_tokens(self, text: str, check: Check = no_check) -> list[int]:
         """As `text_prompt`."""
-        return self.text_prompt(text)
+        return self.text_prompt(text, check)
+
+    def check_size(self, place: str, texts: Iterable[str]) -> None:
+        """Raises PromptTooLongError for texts that cannot fit the context, whatever their tokens are. It reads none of them."""
+        size = sum(len(text.encode(errors="replace")) for text in texts)
+        least = -(-size // self.vocabulary.longest)
+        if least > self.context:
+            raise PromptTooLongError(
+                f"{place}: found {size} bytes, which are at least {least} tokens, expected fewer than the model's maximum "
+                f"context length of {self.context}",
+                hint="shorten it, or load the model with a larger context",
+            )
 
     def prompt(
         self,
@@ -114,18 +131,23 @@ class Language:
         begun: str = "",
         answer: bool = True,
         options: Mapping[str, Any] | None = None,
+        shift: bool = False,
+        check: Check = no_check,
     ) -> list[int]:
         """A conversation ({"role", "content"}, first to last) -> the tokens before the answer, which begins with `begun`, as
         the caller has it, and then with `begin`, which may name special tokens. Names of special tokens in what was said are
         text: nobody can end a turn that way. answer, options: as `render_chat` has them.
 
-        Raises InputError where the model has no chat template, or its template refuses the messages.
+        Raises InputError where the model has no chat template, or its template refuses the messages, PromptTooLongError for
+        a conversation that cannot fit the context, unless it is to `shift`. What `check` raises meanwhile ends the work.
         """
         if self.template is None:
             raise InputError(
                 f"{self.name}: found no chat template in the model, expected one for a conversation",
                 hint="give the text itself: the model goes on with it",
             )
+        if not shift:
+            self.check_size("messages", _texts(messages))
         vocabulary = self.vocabulary
         names = {
             "bos_token": "" if vocabulary.bos is None else vocabulary.names[vocabulary.bos],
@@ -139,14 +161,15 @@ class Language:
             answer=answer,
             tools=known or None,
             options=self._said.aside(options or {}),
+            check=check,
         )
-        tokens = self._said.encode(text + self._said.aside(begun) + begin)
+        tokens = self._said.encode(text + self._said.aside(begun) + begin, check)
         return self._framed(tokens) if vocabulary.frames_chats else tokens
 
-    def marked_prompt(self, text: str) -> list[int]:
+    def marked_prompt(self, text: str, check: Check = no_check) -> list[int]:
         """A text that names special tokens, as guests write it by templates of their own -> its tokens, between those that
         stand around texts."""
-        return self._framed(self.vocabulary.encode(text, special=True))
+        return self._framed(self.vocabulary.encode(text, special=True, check=check))
 
     def _framed(self, tokens: list[int]) -> list[int]:
         """With the tokens that stand around texts, unless they are there."""
@@ -155,9 +178,11 @@ class Language:
         after = [] if after and tokens[-len(after) :] == after else after
         return [*before, *tokens, *after]
 
-    def text_prompt(self, text: str) -> list[int]:
-        """A text that the model is to go on with -> its tokens, nothing in it read as special."""
-        return [*self.vocabulary.before, *self.vocabulary.encode(text), *self.vocabulary.after]
+    def text_prompt(self, text: str, check: Check = no_check, *, shift: bool = False) -> list[int]:
+        """A text that the model is to go on with -> its tokens, nothing in it read as special. Raises as `prompt`."""
+        if not shift:
+            self.check_size("prompt", [text])
+        return [*self.vocabulary.before, *self.vocabulary.encode(text, check=check), *self.vocabulary.after]
 
     def generate(
         self,
@@ -191,8 +216,10 @@ class Language:
         *,
         shift: bool = False,
         top: int = 0,
+        check: Check = no_check,
     ) -> Stream:
-        """As `generate`, but the work begins now, and what comes are bare tokens, each with the `top` likeliest in its place."""
+        """As `generate`, but the work begins now, and what comes are bare tokens, each with the `top` likeliest in its place.
+        What `check` raises while the grammar is prepared ends that."""
         options.check()
         if not all(0 <= token < self.n_vocab for token in prompt):
             raise InputError("prompt: found unknown tokens")
@@ -205,7 +232,7 @@ class Language:
             ends=self.vocabulary.ends,
             biases=dict(options.logit_bias),
             shift=shift,
-            guide=None if grammar is None else Constraint(self.words, grammar),
+            guide=None if grammar is None else Constraint(self.words, grammar, check),
             top=top,
         )
 
@@ -232,6 +259,19 @@ class Language:
         else:
             vector = self.scheduler.call(lambda rows, pages: rows.hidden(tokens, 0, pages), len(tokens))
         return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in messages."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, Mapping):
+            left.extend(each.values())
+        elif isinstance(each, list | tuple):
+            left.extend(each)
 
 
 def _words(checkpoint: Checkpoint) -> tuple[Vocabulary, object]:

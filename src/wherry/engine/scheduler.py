@@ -58,6 +58,7 @@ class Guide(Protocol):
 
     def mask(self) -> NDArray[np.bool_]: ...
     def take(self, token: int) -> None: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,12 @@ class Stream:
     def drawn_here(self) -> bool:
         """Whether its tokens are drawn from them on the host, too."""
         return self.guide is not None or self.options.mirostat == 1
+
+    def end(self, error: BaseException | None) -> None:
+        """Nothing more comes; its guide has no more work."""
+        if self.guide is not None:
+            self.guide.close()
+        self.made.put(error)
 
     def take(self, seconds: float) -> list[Made]:
         """What was made since the last time; for the first of it, this waits so long. Raises what the work raised."""
@@ -177,7 +184,7 @@ class Scheduler:
         if len(prompt) >= self.rows.context:
             stream.text = self._shifted(stream.text)
         if most < 1:
-            stream.made.put(None)
+            stream.end(None)
             return stream
         with self._lock:
             self._waiting.append(stream)
@@ -282,7 +289,7 @@ class Scheduler:
         with self._lock:
             for gone in [stream for stream in self._waiting if stream.cancelled]:
                 self._waiting.remove(gone)
-                gone.made.put(None)
+                gone.end(None)
         while True:
             stream: Stream | None
             with self._lock:
@@ -410,7 +417,7 @@ class Scheduler:
             self.book.know(stream.pages, stream.text[:-1])
         self.book.give(stream.pages)
         del self._streams[stream.row]
-        stream.made.put(error)
+        stream.end(error)
 
     def _fail(self, error: BaseException) -> None:
         with self._lock:
@@ -422,9 +429,9 @@ class Scheduler:
                 self._leave(stream, error)
             except Exception:  # noqa: BLE001 (the device is gone: what it held is gone too)
                 self._streams.pop(stream.row, None)
-                stream.made.put(error)
+                stream.end(error)
         for stream in waiting:
-            stream.made.put(error)
+            stream.end(error)
 
 
 def _log_sum(logits: NDArray[np.float32]) -> float:

@@ -19,7 +19,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-_SECONDS = 5.0  # of the processor; real templates take milliseconds
+MAX_SECONDS = 5.0  # of the processor; real templates take milliseconds
 _MADE = 64 << 20  # characters and items that a program may make, in all, and the most that one thing may be written out
 _MAX_BITS = 128  # of whole numbers
 _MAX_WIDTH = 64  # of an indentation
@@ -201,13 +201,13 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
+def bounded(seconds: float = MAX_SECONDS) -> Iterator[None]:
     """This thread's templates end after some seconds of the processor, wherever they are. Raises SecurityError there."""
-    until = time.thread_time() + _SECONDS
+    until = time.thread_time() + seconds
 
     def line(frame: FrameType, event: str, argument: Any) -> Any:
         if time.thread_time() > until:
-            raise SecurityError(f"a program that does not end in {_SECONDS:.0f} s")
+            raise SecurityError(f"a program that does not end in {seconds:g} s")
         return line
 
     def call(frame: FrameType, event: str, argument: Any) -> Any:

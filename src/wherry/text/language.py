@@ -1,9 +1,11 @@
 """The vocabulary of a language model, from a GGUF file's fields or a tokenizer.json, on PyPI `tokenizers`."""
 
 import codecs
+import pickle
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,7 +16,7 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel, Split
 from tokenizers.pre_tokenizers import Sequence as Steps
 
-from wherry.errors import FormatError
+from wherry.errors import FormatError, TooLargeError
 from wherry.text.faults import library_faults, names_file
 from wherry.text.special_tokens import (
     BYTE,
@@ -29,9 +31,12 @@ from wherry.text.special_tokens import (
 )
 from wherry.text.splitters import SPLITTERS, Splitter
 from wherry.text.vocabulary import letters_of_bytes
+from wherry.text.workers import START_WITH_TOKENIZER, Check, Limits, WorkerEndedError, Workers, no_check
 
 _SPACE = "\u2581"  # SentencePiece writes a space so
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+_MAX_HERE = 1 << 14  # characters of a text that this process reads itself: some milliseconds
+_LIMITS = Limits(seconds=10.0, nbytes=2 << 30, deadline=30.0)
 _MAX_PIECE = 512  # characters of a token: real ones have some hundred
 _MAX_PIECES = 1 << 24  # characters of all tokens, which bounds the search for merges: real ones have two million
 _UNWRITABLE = "\ufdd0"  # a noncharacter, which begins the library's name of a token that is no UTF-8
@@ -57,15 +62,47 @@ class Vocabulary:
     remarks: tuple[str, ...] = ()  # what of the file was passed over, for people
     _turn: Lock = field(default_factory=Lock, repr=False, compare=False)  # the library's switch is one for all threads
 
-    def encode(self, text: str, *, special: bool = False) -> list[int]:
+    @cached_property
+    def workers(self) -> Workers:
+        """Processes that have this vocabulary, for large texts and for grammars."""
+        return Workers(self._payload)
+
+    @cached_property
+    def longest(self) -> int:
+        """Bytes of a text that one token may stand for: a text has at least its bytes divided by this many tokens."""
+        return max(
+            max(map(len, self.pieces), default=0), max((len(name.encode(errors="replace")) for name in self.names), default=0), 1
+        )
+
+    def encode(self, text: str, *, special: bool = False, check: Check = no_check) -> list[int]:
         """`special`: names of special tokens in the text mean these tokens. Never for a text from outside.
 
-        Raises FormatError for a tokenizer that fails at the text.
+        A large text is read in a worker process, which ends where `check` raises. Raises FormatError for a tokenizer that
+        fails at the text, TooLargeError for a text that takes it too long.
         """
+        if len(text) <= _MAX_HERE:
+            return self.encode_here(text, special=special)
+        try:
+            _, data = self.workers.run(
+                "encode", {"special": special}, text.encode("utf-8", "surrogatepass"), limits=_LIMITS, kind=START_WITH_TOKENIZER,
+                check=check,
+            )  # fmt: skip
+        except WorkerEndedError as error:
+            raise TooLargeError(
+                f"text: found {len(text)} characters, more than become tokens in {_LIMITS.seconds:g} s, expected a shorter one"
+            ) from error
+        tokens: list[int] = np.frombuffer(data, np.int32).tolist()
+        return tokens
+
+    def encode_here(self, text: str, *, special: bool = False) -> list[int]:
+        """As `encode`, in this process, whose other threads wait meanwhile."""
         with self._turn:
             self.tokenizer.encode_special_tokens = not special
             with library_faults("tokenizer", "one that cannot read this text"):
                 return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False).ids]
+
+    def _payload(self) -> bytes:
+        return pickle.dumps({each.name: getattr(self, each.name) for each in fields(self) if not each.name.startswith("_")})
 
     def padded(self, size: int) -> "Vocabulary":
         """With tokens that say nothing up to `size`: tables of weights are often longer than the vocabulary."""

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from wherry.text.language import Vocabulary
+from wherry.text.workers import Check, no_check
 
 _BEGIN, _END = "\uf8f0", "\uf8f1"  # of Unicode's private use
 _ASIDE = re.compile(f"{_BEGIN}([0-9]+){_END}")
@@ -41,12 +42,12 @@ class Said:
             return {self.aside(key): self.aside(inner) for key, inner in value.items()}
         return [self.aside(inner) for inner in value] if isinstance(value, list | tuple) else value
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, check: Check = no_check) -> list[int]:
         """What a template wrote -> its tokens: names that it wrote itself steer, names put aside do not."""
         tokens: list[int] = []
         for index, part in enumerate(_ASIDE.split(text)):
             if index % 2 == 0:
-                tokens += self.vocabulary.encode(part, special=True)
+                tokens += self.vocabulary.encode(part, special=True, check=check)
             elif int(part) < len(self._names):
                 tokens += self.vocabulary.encode(self._names[int(part)])
         return tokens

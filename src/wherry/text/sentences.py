@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer
@@ -18,6 +19,7 @@ from wherry.text.special_tokens import CONTROL, flag, read_special_tokens
 
 _SPACE = "\u2581"  # GGUF marks the beginnings of words with it, BERT what goes on within one
 _INSIDE = "##"
+_MAX_WORD = 400  # bytes: WordPiece's 100 characters
 _TRIED = "a \U000f0000"  # a word, and one that no vocabulary has: what a tokenizer lacks shows when it is loaded
 
 
@@ -81,6 +83,12 @@ class SentenceTokenizer:
         with library_faults(path, "a tokenizer that fails"):
             tokenizer.encode(_TRIED)
         return made
+
+    @cached_property
+    def longest(self) -> int:
+        """Bytes of a text that one token may stand for. A word of too many characters is one unknown token, and how many of them
+        are too many does not matter here: no text is made of such words."""
+        return max(_MAX_WORD, *(len(name.encode()) for name in self.tokenizer.get_vocab()))
 
     def encode(self, text: str) -> list[int]:
         """With the tokens that the model wants before and after."""

@@ -12,11 +12,14 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 
 from wherry.errors import FormatError, InputError
-from wherry.text.bounded import BoundedEnvironment, bounded
+from wherry.text import bounded
+from wherry.text.bounded import BoundedEnvironment
+from wherry.text.workers import Check, Limits, WorkerEndedError, no_check, shared_workers
 
 _MAX_TEMPLATE = 1 << 18  # characters; the longest in use have some ten thousand
 _MAX_DATE = 64  # characters of a date's form
 _OWN_NAMES = frozenset({"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"})
+_MAX_BYTES = 1 << 30  # of memory: all that the environment lets a program make, and as much again
 _MAX_PROMPT = 16 << 20  # characters
 
 
@@ -29,23 +32,51 @@ def render_chat(
     tools: Sequence[Mapping[str, Any]] | None = None,
     now: datetime | None = None,
     options: Mapping[str, Any] | None = None,
+    check: Check = no_check,
 ) -> str:
     """messages: {"role", "content"}, first to last -> the prompt; with `answer` it ends where the assistant begins to speak.
 
     names: the names of special tokens that the template may write (bos_token, eos_token); options: what else it may read,
-    as enable_thinking. Raises FormatError where the
-    template is broken, InputError where it refuses the messages.
+    as enable_thinking. The template runs in a worker process, which ends where `check` raises. Raises FormatError where the
+    template is broken or takes too long, InputError where it refuses the messages.
     """
+    job = {
+        "template": template, "messages": list(messages), "names": dict(names), "answer": answer, "tools": tools,
+        "now": now and now.isoformat(), "options": dict(options or {}), "seconds": bounded.MAX_SECONDS,
+    }  # fmt: skip
+    limits = Limits(bounded.MAX_SECONDS + 0.5, _MAX_BYTES, bounded.MAX_SECONDS + 1)  # its own limit is first, in Python
+    try:
+        result, _ = shared_workers().run("render", job, limits=limits, check=check)
+    except WorkerEndedError as error:
+        raise FormatError(
+            f"chat template: found a program that does not end in {bounded.MAX_SECONDS:g} s or takes more than "
+            f"{_MAX_BYTES >> 20} MB"
+        ) from error
+    return str(result["text"])
+
+
+def render_here(
+    template: str,
+    messages: Sequence[Mapping[str, Any]],
+    names: Mapping[str, str],
+    *,
+    answer: bool = True,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+    now: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    seconds: float = bounded.MAX_SECONDS,
+) -> str:
+    """As `render_chat`, in this process: in a worker."""
     if len(template) > _MAX_TEMPLATE:
         raise FormatError(f"chat template: found {len(template)} characters, expected at most {_MAX_TEMPLATE}")
     environment = _environment()
     environment.globals["raise_exception"] = _refuse
-    environment.globals["strftime_now"] = partial(_written, now or datetime.now().astimezone())
+    environment.globals["strftime_now"] = partial(_written, datetime.fromisoformat(now) if now else datetime.now().astimezone())
     values = {**names, "messages": [dict(message) for message in messages], "add_generation_prompt": answer, "tools": tools}
     try:
         program = environment.from_string(template)
         pieces, length = [], 0
-        with bounded():
+        with bounded.bounded(seconds):
             for piece in program.generate({**_options(options or {}, environment.globals), **values}):
                 length += len(piece)
                 if length > _MAX_PROMPT:

@@ -21,7 +21,7 @@ def interfaces(fallible: Fallible) -> dict[str, Interface]:
             "[method]model.context": lambda guest, model: guest.table[model].context,
             "[method]model.chats": lambda guest, model: guest.table[model].chats,
             "[method]model.supports-tools": lambda guest, model: guest.table[model].supports_tools,
-            "[method]model.tokens": fallible(lambda guest, model, text: guest.table[model].tokens(text)),
+            "[method]model.tokens": fallible(lambda guest, model, text: guest.table[model].tokens(text, guest.check)),
             "[method]model.text": fallible(lambda guest, model, tokens: guest.table[model].text(tokens)),
             "[method]model.chat": fallible(_chat),
             "[method]model.complete": fallible(_complete),
@@ -48,11 +48,11 @@ def interfaces(fallible: Fallible) -> dict[str, Interface]:
 
 
 def _chat(guest: Guest, model: int, messages: str, tools: str, options: tuple[Any, ...]) -> Own:
-    return guest.table.add(_ANSWER, guest.table[model].chat(messages, tools, options))
+    return guest.table.add(_ANSWER, guest.table[model].chat(messages, tools, options, guest.check))
 
 
 def _complete(guest: Guest, model: int, prompt: Case, options: tuple[Any, ...]) -> Own:
-    return guest.table.add(_ANSWER, guest.table[model].complete(prompt.value, options))
+    return guest.table.add(_ANSWER, guest.table[model].complete(prompt.value, options, guest.check))
 
 
 def _score(guest: Guest, model: int, prompt: Case, top: int) -> list[Any]:

@@ -10,6 +10,7 @@ from wherry.engine.sampling import SamplingOptions
 from wherry.errors import InputError, PromptTooLongError
 from wherry.text.constraint import Grammar, gbnf, json_schema
 from wherry.text.stops import Stops
+from wherry.text.workers import no_check
 from wherry.wasm.nn.graph import PROMPT, Ending, Tensor
 from wherry.wasm.stop import Check
 
@@ -60,8 +61,8 @@ class GgmlText:
     def compute(self, inputs: dict[int, Tensor], check: Check) -> dict[int, bytes]:
         wanted = self._wanted_of(inputs)
         if wanted.embedding:
-            return self._embedded(_prompt(inputs))
-        pieces = self._answer(_prompt(inputs), wanted)
+            return self._embedded(_prompt(inputs), check)
+        pieces = self._answer(_prompt(inputs), wanted, check)
         while pieces.step(check) is None:
             pass
         return pieces.outputs()
@@ -76,8 +77,9 @@ class GgmlText:
             raise InputError("compute_single: found `embedding`, expected compute: a vector has no pieces")
         return self._answer(_prompt(inputs), wanted)
 
-    def _answer(self, prompt: str, wanted: Wanted) -> "AnswerPieces":
-        tokens = self.language.marked_prompt(prompt)
+    def _answer(self, prompt: str, wanted: Wanted, check: Check = no_check) -> "AnswerPieces":
+        self.language.check_size("input 0", [prompt])
+        tokens = self.language.marked_prompt(prompt, check)
         context = min(wanted.context or self.language.context, self.language.context)
         if len(tokens) > context - _ROOM:
             raise PromptTooLongError(
@@ -89,8 +91,9 @@ class GgmlText:
         answers = self.language.generate(tokens, wanted.sampling, most, wanted.grammar) if most else iter(())
         return AnswerPieces(answers, Stops(wanted.stops), len(tokens), full=most == room, print_out=wanted.print_out)
 
-    def _embedded(self, prompt: str) -> dict[int, bytes]:
-        tokens = self.language.marked_prompt(prompt)
+    def _embedded(self, prompt: str, check: Check) -> dict[int, bytes]:
+        self.language.check_size("input 0", [prompt])
+        tokens = self.language.marked_prompt(prompt, check)
         if len(tokens) >= self.language.context:
             raise PromptTooLongError(f"input 0: found {len(tokens)} tokens, expected fewer than {self.language.context}")
         vector = self.language.embed(tokens)

@@ -103,22 +103,23 @@ class PreloadedLanguage:
     def supports_tools(self) -> bool:
         return self.language.supports_tools
 
-    def tokens(self, text: str) -> list[int]:
-        return self.language.vocabulary.encode(text)
+    def tokens(self, text: str, check: Check) -> list[int]:
+        return self.language.vocabulary.encode(text, check=check)
 
     def text(self, tokens: Sequence[int]) -> str:
         return self.language.text(tokens)
 
-    def chat(self, messages: str, tools: str, options: Sequence[Any]) -> "RecordedAnswer":
+    def chat(self, messages: str, tools: str, options: Sequence[Any], check: Check) -> "RecordedAnswer":
         said, given = _json("messages", messages), _json("tools", tools)
         more: dict[str, Any] = {}
         if isinstance(said, dict):
             more = {name: said[name] for name in CONVERSATION_OPTIONS if name in said}
             said = said.get("messages")
-        return RecordedAnswer(answers.chat(self.language, said, given, replace(_options(options), **more), self._told))
+        wanted = replace(_options(options), **more)
+        return RecordedAnswer(answers.chat(self.language, said, given, wanted, self._told, check))
 
-    def complete(self, prompt: str | Sequence[int], options: Sequence[Any]) -> "RecordedAnswer":
-        return RecordedAnswer(answers.complete(self.language, prompt, _options(options), self._told))
+    def complete(self, prompt: str | Sequence[int], options: Sequence[Any], check: Check) -> "RecordedAnswer":
+        return RecordedAnswer(answers.complete(self.language, prompt, _options(options), self._told, check))
 
     def score(self, prompt: str | Sequence[int], top: int, check: Check) -> list[Any]:
         return [_token(token) for token in answers.score(self.language, prompt, top, check)]
