@@ -304,11 +304,11 @@ def test_a_pod_that_asks_for_another_kind_gets_nothing_of_ours(containerd: Conta
         assert "/.wherry/gpu" not in Path(f"/proc/{containerd.cri.process(container)}/mountinfo").read_text()
 
 
-def test_the_example_deployment_transcribes(containerd: Containerd, speech_archive: Path, tmp_path: Path) -> None:
+def test_the_example_job_transcribes(containerd: Containerd, speech_archive: Path, tmp_path: Path) -> None:
     """What a kubelet makes of examples/kubernetes: the RuntimeClass's handler, and the pod template's fields."""
     folder = ROOT / "examples/kubernetes"
     handler = yaml.safe_load((folder / "runtimeclass.yaml").read_text())["handler"]
-    template = yaml.safe_load((folder / "deployment.yaml").read_text())["spec"]["template"]
+    template = yaml.safe_load((folder / "job.yaml").read_text())["spec"]["template"]
     (app,) = template["spec"]["containers"]
     command = [
         *containerd.ctr,
