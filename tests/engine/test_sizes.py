@@ -27,6 +27,25 @@ def test_alignment_heads_are_the_published_ones(name: str) -> None:
     assert [list(head) for head in alignment_heads(dims, {})] == said["alignment_heads"]
 
 
+DISTILLED = WhisperDims(128, 1500, 1280, 20, 32, 51866, 448, 1280, 20, 2)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "heads"),
+    [
+        ({}, ()),
+        ({"config": {"alignment_heads": None}}, ()),
+        ({"generation_config": {"alignment_heads": [[7, 0], [10, 17], [25, 6]]}}, ()),  # the teacher's
+        ({"config": {"alignment_heads": []}}, ()),
+        ({"config": {"alignment_heads": "all"}}, ()),
+        ({"generation_config": {"alignment_heads": [[1, 0], [1, 17]]}}, ((1, 0), (1, 17))),
+        ({"config": {"alignment_heads": [[0, 3]]}, "generation_config": {"alignment_heads": [[7, 0]]}}, ((0, 3),)),
+    ],
+)
+def test_a_distilled_model_has_the_heads_that_are_named_for_it_or_none(metadata: Any, heads: Any) -> None:
+    assert alignment_heads(DISTILLED, metadata) == heads
+
+
 @pytest.mark.parametrize("n_vocab", [51864, 51865, 51866])
 def test_tokens_are_openai_whispers(n_vocab: int) -> None:
     """The tokenizer made of a bare vocabulary, for each of the three vocabularies there are."""

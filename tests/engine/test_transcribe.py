@@ -14,7 +14,8 @@ import pytest
 from tests.conftest import AUDIO, ROOT, SAMPLE
 from wherry.audio.decode import decode_audio
 from wherry.audio.log_mel import log_mel
-from wherry.engine.session import Whisper
+from wherry.engine.catalog import ModelFiles
+from wherry.engine.session import Whisper, load_whisper
 from wherry.engine.transcript import TranscribeOptions
 from wherry.errors import InputError
 
@@ -136,3 +137,18 @@ def test_command_writes_each_format_and_resumes(tmp_path: Path) -> None:
 def relative_error(found: Any, expected: Any) -> float:
     f, e = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     return float(np.linalg.norm(f - e) / np.linalg.norm(e))
+
+
+def test_a_model_without_alignment_heads_transcribes_and_refuses_times_of_words(
+    tmp_path: Path, tiny_en_files: ModelFiles, sample: Any
+) -> None:
+    """A copy whose generation_config.json names heads of layers that it does not have, as distilled models' do."""
+    for file in (tiny_en_files.weights, tiny_en_files.tokenizer):
+        assert file
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "generation_config.json").write_text('{"alignment_heads": [[7, 0], [10, 17]]}')
+    distilled = load_whisper(tmp_path / tiny_en_files.weights.name, device="cpu")
+    clip = replace(GREEDY, clip_start=4.5)
+    assert "processor" in distilled.transcribe(sample, clip).text
+    with pytest.raises(InputError, match=r"word_timestamps.*alignment heads"):
+        distilled.transcribe(sample, replace(clip, word_timestamps=True))

@@ -147,6 +147,15 @@ def test_sizes_that_cannot_be_are_named(changes: dict[str, object], words: str) 
     assert "llama.safetensors" in str(caught.value)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32])
+def test_whole_numbers_in_a_language_model_are_refused_by_name(dtype: Any) -> None:
+    whole = checkpoint("llama")
+    name = "model.layers.0.mlp.down_proj.weight"
+    tensors = dict(whole.tensors) | {name: np.asarray(whole.tensors[name]).astype(dtype)}
+    with pytest.raises(FormatError, match=f'llama.safetensors: tensor "{name}": found type {np.dtype(dtype)}'):
+        language_model(replace(whole, tensors=tensors))
+
+
 def test_a_part_of_each_head_can_be_rotated_and_factors_divide() -> None:
     """Frequencies by hand: base 100, four numbers, so 1 and 1/10 radians a position; the factors make them 1/2 and 1/40."""
     table = rotation_table(Rotation(4, 100.0, factors=(2.0, 4.0)), 3)

@@ -110,14 +110,14 @@ def random_whisper(dims: Mapping[str, int], seed: int = 0) -> dict[str, NDArray[
 
 
 def ctranslate2_bytes(tensors: Arrays, *, aliases: Mapping[str, str] | None = None) -> bytes:
-    """Version 6, as ctranslate2's converters write it; only types float32 and float16."""
+    """Version 6, as ctranslate2's converters write it; uint16 are the bits of bfloat16."""
 
     def string(text: str) -> bytes:
         return struct.pack("<H", len(text) + 1) + text.encode() + b"\0"
 
     out = [struct.pack("<I", 6), string("WhisperSpec"), struct.pack("<II", 3, len(tensors))]
     for name, x in tensors.items():
-        kind = {"float32": 0, "int8": 1, "int16": 2, "int32": 3, "float16": 4}[str(x.dtype)]
+        kind = {"float32": 0, "int8": 1, "int16": 2, "int32": 3, "float16": 4, "uint16": 5}[str(x.dtype)]
         out += [string(name), struct.pack(f"<B{x.ndim}I", x.ndim, *x.shape), struct.pack("<BI", kind, x.nbytes), x.tobytes()]
     aliases = aliases or {}
     out.append(struct.pack("<I", len(aliases)))

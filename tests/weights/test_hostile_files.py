@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.conftest import ROOT
 from tests.weights.files import burn_bytes, ctranslate2_bytes, ggml_bytes, random_whisper
 from tests.weights.gguf_files import write_small
-from tests.weights.test_formats import burn_layout, burn_name, ctranslate2_arrays
+from tests.weights.test_formats import burn_layout, burn_name, ctranslate2_arrays, hugging_face_name
 from wherry.errors import FormatError, TooLargeError, WherryError
 from wherry.models.names import whisper_tensors
 from wherry.models.whisper import WhisperDims
@@ -52,6 +52,30 @@ def _q8_0() -> bytes:
     return bytes(safetensors.numpy.save(out, {"wherry.format": "q8_0", "wherry.dims": json.dumps(asdict(DIMS))}))
 
 
+def _int8() -> bytes:
+    """bitsandbytes' int8 under Hugging Face's names."""
+    out: dict[str, Any] = {}
+    for name, x in random_whisper(asdict(DIMS)).items():
+        theirs = hugging_face_name(name)
+        if x.ndim == 2 and theirs.endswith(("_proj.weight", "fc1.weight", "fc2.weight")):
+            out[theirs], stem = (x * 32).astype(np.int8), theirs.removesuffix(".weight")
+            out[f"{stem}.SCB"], out[f"{stem}.weight_format"] = np.full(len(x), 4, np.float32), np.zeros((), np.uint8)
+        else:
+            out[theirs] = x.astype(np.float16)
+    return bytes(safetensors.numpy.save(out))
+
+
+def _ctranslate2(whole: bool) -> bytes:
+    """Matrices as int8 with a scale for each row, or everything as the bits of bfloat16."""
+    out: dict[str, Any] = {}
+    for name, x in ctranslate2_arrays(random_whisper(asdict(_TWO_LAYERS))).items():
+        if whole and name.endswith("/weight"):
+            out[name], out[f"{name}_scale"] = (x * 32).astype(np.int8), np.full(len(x), 32, np.float32)
+        else:
+            out[name] = x if whole else (np.ascontiguousarray(x, np.float32).view(np.uint32) >> 16).astype(np.uint16)
+    return ctranslate2_bytes(out, aliases=_ALIASES)
+
+
 def _gguf() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         write_small(Path(folder) / "model.gguf")
@@ -61,6 +85,8 @@ def _gguf() -> bytes:
 _ALIASES = {"a": "encoder/conv1/bias"}
 FILES: dict[str, Callable[[], bytes]] = {
     "ctranslate2": lambda: ctranslate2_bytes(ctranslate2_arrays(random_whisper(asdict(_TWO_LAYERS))), aliases=_ALIASES),
+    "ctranslate2-int8": lambda: _ctranslate2(True),
+    "ctranslate2-bf16": lambda: _ctranslate2(False),
     "ggml-f16": lambda: ggml_bytes(random_whisper(asdict(DIMS)), asdict(DIMS), [b"a", b"bc"], "f16"),
     "ggml-q5_1": lambda: ggml_bytes(random_whisper(asdict(DIMS)), asdict(DIMS), [b"a", b"bc"], "q5_1"),
     "gguf": _gguf,
@@ -70,6 +96,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "burn-gzip": lambda: gzip.compress(_burn("full"), 6, mtime=0),
     "safetensors": lambda: safetensors.numpy.save(random_whisper(asdict(DIMS))),
     "safetensors-q8_0": _q8_0,
+    "safetensors-int8": _int8,
     "torch-zip": (ROOT / "tests/fixtures/torch/zip.pt").read_bytes,
     "torch-legacy": (ROOT / "tests/fixtures/torch/legacy.pt").read_bytes,
     "torch-whisper": lambda: gzip.decompress((ROOT / "tests/fixtures/torch/whisper.pt.gz").read_bytes()),

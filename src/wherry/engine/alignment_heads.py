@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from wherry.errors import FormatError
 from wherry.models.whisper import WhisperDims
 
 Heads = tuple[tuple[int, int], ...]
@@ -35,28 +34,32 @@ _PUBLISHED = {
 
 
 def alignment_heads(dims: WhisperDims, metadata: Mapping[str, object]) -> Heads:
-    """From the model's own configuration where it names them, else the published ones, else the upper half of all."""
-    for source in (metadata, metadata.get("config")):
-        said = source.get("alignment_heads") if isinstance(source, Mapping) else None
-        if isinstance(said, list):
-            return _checked(said, dims)
+    """From the model's own configurations where one names them, else the published ones, else the upper half of all.
+
+    None where the words' times cannot be told: what the configuration names is not in the model (it is that of the model
+    which this one was distilled from), or the model was distilled and nothing names any.
+    """
+    for source in (metadata, metadata.get("config"), metadata.get("generation_config")):
+        named = source.get("alignment_heads") if isinstance(source, Mapping) else None
+        if named is not None:
+            return _usable(named, dims)
     key = (dims.n_audio_layer, dims.n_text_layer, dims.n_mels, dims.n_vocab >= 51865)
     if key in _PUBLISHED:
         pairs = (pair.split(".") for pair in _PUBLISHED[key].split())
         return tuple((int(layer), int(head)) for layer, head in pairs)
+    if dims.n_text_layer < dims.n_audio_layer:
+        return ()
     half = range(dims.n_text_layer // 2, dims.n_text_layer)
     return tuple((layer, head) for layer in half for head in range(dims.n_text_head))
 
 
-def _checked(said: list[object], dims: WhisperDims) -> Heads:
+def _usable(named: object, dims: WhisperDims) -> Heads:
+    """All of them, or none."""
     heads = []
-    for pair in said:
+    for pair in named if isinstance(named, list) else []:
         match pair:
             case [int(layer), int(head)] if 0 <= layer < dims.n_text_layer and 0 <= head < dims.n_text_head:
                 heads.append((layer, head))
             case _:
-                raise FormatError(
-                    f'config.json: "alignment_heads": found {pair!r}, expected [layer, head] of {dims.n_text_layer} layers '
-                    f"with {dims.n_text_head} heads"
-                )
+                return ()
     return tuple(heads)

@@ -29,6 +29,7 @@ from wherry.models.whisper import WhisperDims
 from wherry.text.languages import LANGUAGES
 from wherry.text.whisper import WhisperTokenizer, language_code
 from wherry.weights import Checkpoint, open_checkpoint
+from wherry.weights.checkpoint import read_json
 
 if TYPE_CHECKING:  # FFmpeg's libraries are loaded where a file is read
     from wherry.audio.decode import AudioStream
@@ -254,7 +255,9 @@ def load_whisper(
             placed[id(tensor)] = (tensor, ops.weight(tensor))
         return placed[id(tensor)][1]
 
-    network = Network(dims, ops, build_weights(dims, tensors, place), alignment_heads(dims, checkpoint.metadata))
+    generation = checkpoint.path.with_name("generation_config.json")  # where Hugging Face's models name their heads
+    said = {**checkpoint.metadata, **({"generation_config": read_json(generation)} if generation.is_file() else {})}
+    network = Network(dims, ops, build_weights(dims, tensors, place), alignment_heads(dims, said))
     return Whisper(_name(dims), description, reader, Together(network, Turns(), ops.windows_at_once), say)
 
 

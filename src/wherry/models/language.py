@@ -11,6 +11,7 @@ from wherry.errors import FormatError
 from wherry.models import gemma, llama
 from wherry.models.rotation import Rotation
 from wherry.weights import Checkpoint, Quantized
+from wherry.weights.checkpoint import check_type
 
 _LLAMAS = ("llama", "mistral", "qwen2", "qwen3", "phi3")
 _GEMMAS = ("gemma2", "gemma3")
@@ -343,6 +344,10 @@ class _Renamed(Mapping[str, Tensor]):
         tensor = self._tensors[self._names[name]]
         return _dense(tensor) + 1 if self._gemma and "norm" in name else tensor
 
+    def stored(self, name: str) -> str:
+        """What the file calls it."""
+        return self._names[name]
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
@@ -398,6 +403,8 @@ def _check(checkpoint: Checkpoint, model: LanguageModel) -> None:
             raise FormatError(f'{checkpoint.path}: tensor "{name}": found none, expected {list(shape)}')
         if (found := tuple(model.tensors[name].shape)) != shape:
             raise FormatError(f'{checkpoint.path}: tensor "{name}": found {list(found)}, expected {list(shape)}')
+    for name, tensor in model.tensors.items():
+        check_type(checkpoint.path, model.tensors.stored(name) if isinstance(model.tensors, _Renamed) else name, tensor)
     heads = [(dims.heads(i), dims.kv_heads(i)) for i in range(dims.n_layer)]
     if any(queries % keys for queries, keys in heads) or dims.head_width % 2 or dims.n_state % 4:
         raise FormatError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from wherry.errors import FormatError
 from wherry.models.whisper import WhisperDims
 from wherry.weights import Checkpoint, Quantized
+from wherry.weights.checkpoint import check_type
 
 Tensor = NDArray[Any] | Quantized
 Tensors = dict[str, Tensor]
@@ -43,6 +44,7 @@ def whisper_tensors(checkpoint: Checkpoint) -> tuple[WhisperDims, Tensors]:
             raise FormatError(f'{checkpoint.path}: found no tensor for "{name}", expected {list(shape)}')
         if (held := tuple(tensors[name].shape)) != shape:
             raise FormatError(f'{checkpoint.path}: tensor "{name}": found shape {list(held)}, expected {list(shape)}')
+        check_type(checkpoint.path, name, tensors[name])
     found = {name: tensors[name] for name in expected}
     for name, tensor in found.items():
         if name.endswith("positional_embedding") and isinstance(tensor, Quantized):
@@ -195,18 +197,28 @@ def _from_ctranslate2(checkpoint: Checkpoint) -> Tensors:
         "ffn/linear_1/bias": ("mlp.2.bias",),
     }
     for name, tensor in source.items():
-        if isinstance(tensor, np.ndarray) and tensor.dtype == np.int8 and tensor.ndim > 1:
-            raise FormatError(f'{checkpoint.path}: tensor "{name}": found int8 weights, expected float16 or float32')
         match = re.fullmatch(r"(encoder|decoder)/layer_(\d+)/(.+)", name)
         if name in plain:
+            check_type(checkpoint.path, name, tensor)
             out[plain[name]] = tensor
         elif match and match[3] in parts:
+            check_type(checkpoint.path, name, tensor)
             targets = parts[match[3]]
-            if isinstance(tensor, np.ndarray) and tensor.ndim and tensor.shape[0] % len(targets) == 0:
-                for target, piece in zip(targets, np.split(tensor, len(targets)), strict=True):
-                    out[f"{match[1]}.blocks.{match[2]}.{target}"] = piece
+            if tensor.shape and tensor.shape[0] % len(targets) == 0:
+                for target, part in zip(targets, _split_rows(tensor, len(targets)), strict=True):
+                    out[f"{match[1]}.blocks.{match[2]}.{target}"] = part
     _drop_zero_key_biases(checkpoint, out)
     return out
+
+
+def _split_rows(tensor: Tensor, count: int) -> list[Tensor]:
+    """Some tensors of as many rows that lie one above the other."""
+    if isinstance(tensor, np.ndarray):
+        return list(np.split(tensor, count))
+    if count == 1:
+        return [tensor]
+    shape = (tensor.shape[0] // count, *tensor.shape[1:])
+    return [Quantized(tensor.format, shape, data) for data in np.split(tensor.data, count)]
 
 
 def _from_state_dict(checkpoint: Checkpoint) -> Tensors:
@@ -239,6 +251,7 @@ def _from_state_dict(checkpoint: Checkpoint) -> Tensors:
         else:
             continue  # proj_out is the token embedding again
         out[target] = checkpoint.tensors[name]
+        check_type(checkpoint.path, name, out[target])
     _drop_zero_key_biases(checkpoint, out)
     return out
 

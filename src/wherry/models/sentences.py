@@ -12,6 +12,7 @@ from wherry.models.bert import BertDims, BertWeights, Block, LayerNorm, Linear
 from wherry.models.pooling import Pooling, read_pooling
 from wherry.models.rotation import Rotation
 from wherry.weights import Checkpoint, Quantized
+from wherry.weights.checkpoint import check_type
 
 FAMILIES = ("bert", "nomic-bert")  # as GGUF has them; a config.json says nomic_bert
 _MOST = {"vocab": 1 << 20, "context": 1 << 16, "state": 1 << 14, "layers": 256, "heads": 1 << 10, "hidden": 1 << 16}
@@ -204,6 +205,7 @@ class _Taker:
             raise FormatError(f'{self.checkpoint.path}: tensor "{name}": found {list(found.shape)}, expected {list(shape)}')
         if 0 in found.shape:
             raise FormatError(f'{self.checkpoint.path}: tensor "{name}": found {list(found.shape)}, expected numbers in it')
+        check_type(self.checkpoint.path, name, found)
         return found
 
     def linear(self, name: str, out: int, inner: int) -> Linear[Any]:

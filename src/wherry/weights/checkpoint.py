@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from wherry.errors import FormatError, NotFoundError
 from wherry.weights.blocks import Quantized
 
+_ROWS = 4096  # of a matrix of whole numbers, multiplied with their scales at once
 _IN_FOLDER = ("model.safetensors", "model.safetensors.index.json")  # what Hugging Face calls a model's weights
 _MAX_JSON_BYTES = 16 << 20  # a configuration is a few kilobytes
 
@@ -51,6 +53,36 @@ def open_checkpoint(path: Path, *, config: Path | None = None) -> Checkpoint:
         "expected a GGUF or safetensors file, a CTranslate2 model.bin, a Burn .mpk or .mpk.gz, a PyTorch .pt or a whisper.cpp "
         "ggml .bin"
     )
+
+
+def check_type(path: Path, name: str, tensor: NDArray[Any] | Quantized) -> None:
+    """Raises FormatError where a tensor of weights has numbers that cannot be computed with as they stand."""
+    if isinstance(tensor, np.ndarray) and tensor.dtype.kind != "f":
+        raise FormatError(
+            f'{path}: tensor "{name[:200]}": found type {tensor.dtype}, expected float16, bfloat16, float32, float64 or a '
+            "quantised form with its scales",
+            hint="convert the model anew with its weights as float16 or bfloat16",
+        )
+
+
+def scaled_rows(path: Path, name: str, whole: NDArray[Any], scales: NDArray[Any]) -> NDArray[Any]:
+    """whole (rows, ...) numbers of a row, scales (rows,) or one for all -> the weights as float16, or float32 where they are too
+    large. Raises FormatError where the scales are of another shape or type."""
+    if scales.dtype.kind != "f" or scales.size not in (1, len(whole)) or scales.ndim > 2:
+        raise FormatError(
+            f'{path}: tensor "{name[:200]}": found scales {list(scales.shape)} of type {scales.dtype}, expected one or '
+            f"{len(whole)} float32"
+        )
+    factors = np.broadcast_to(scales.reshape(-1).astype(np.float32), len(whole))
+    if not np.isfinite(factors).all():
+        raise FormatError(f'{path}: tensor "{name[:200]}": found scales that are not finite, expected numbers')
+    rows = whole.reshape(len(whole), -1)
+    largest = np.finfo(np.float16).max / max(1, np.iinfo(whole.dtype).max)
+    out = np.empty(rows.shape, np.float16 if (np.abs(factors) < largest).all() else np.float32)
+    for first in range(0, len(rows), _ROWS):
+        part = slice(first, first + _ROWS)
+        out[part] = rows[part] * factors[part, None]
+    return out.reshape(whole.shape)
 
 
 def _in_folder(folder: Path) -> Path:

@@ -3,10 +3,15 @@
 Little-endian: version u32, specification (string), revision u32, then the count of variables u32 and for each
 name (string), rank u8, dimensions u32 each, type u8, bytes u32, data; then aliases: count u32, (alias, name) strings.
 A string is its length u16 (with a final NUL) and its bytes.
+
+NAME of whole numbers is quantised where NAME_scale stands beside it: int16 with one scale for all, int8 with one a row.
+A weight is its number divided by the scale. What a file's quantisation leaves (biases, norms, positions) is float32,
+float16 or bfloat16.
 """
 
 import mmap
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wherry.errors import FormatError
-from wherry.weights.checkpoint import Checkpoint, read_json
+from wherry.weights.blocks import Quantized
+from wherry.weights.checkpoint import Checkpoint, read_json, scaled_rows
 
 _TYPES: dict[int, np.dtype[Any]] = {
     0: np.dtype("<f4"),
@@ -22,7 +28,10 @@ _TYPES: dict[int, np.dtype[Any]] = {
     2: np.dtype("<i2"),
     3: np.dtype("<i4"),
     4: np.dtype("<f2"),
+    5: np.dtype("<u2"),  # bfloat16, which numpy lacks: its bits
 }
+_BFLOAT16 = 5
+_SCALE = "_scale"
 _MAX_RANK = 8
 _MAX_TENSORS = 1 << 16  # large-v3 has under 2 thousand
 _SPECIFICATION = b"WhisperSpec"
@@ -39,7 +48,7 @@ def read(path: Path, config: Path | None = None) -> Checkpoint:
     reader.number("I", "version")
     reader.string("specification")
     reader.number("I", "revision")
-    tensors: dict[str, NDArray[Any]] = {}
+    stored: dict[str, NDArray[Any] | Quantized] = {}
     for _ in range(reader.count("number of variables")):
         name = reader.string("variable name")
         rank = reader.number("B", f"{name}: rank")
@@ -48,17 +57,46 @@ def read(path: Path, config: Path | None = None) -> Checkpoint:
         shape = [reader.number("I", f"{name}: dimension") for _ in range(rank)]
         kind = reader.number("B", f"{name}: type")
         if kind not in _TYPES:
-            raise FormatError(f'{path}: tensor "{name}": found type {kind}, expected one of f32 i8 i16 i32 f16')
-        tensors[name] = reader.array(name, shape, _TYPES[kind], reader.number("I", f"{name}: bytes"))
+            raise FormatError(f'{path}: tensor "{name}": found type {kind}, expected one of f32 i8 i16 i32 f16 bf16')
+        array = reader.array(name, shape, _TYPES[kind], reader.number("I", f"{name}: bytes"))
+        if kind == _BFLOAT16:
+            stored[name] = Quantized("bf16", array.shape, array.reshape(-1, 1).view(np.uint8))
+        else:
+            stored[name] = array
+    tensors = _scaled(path, stored)
     for _ in range(reader.count("number of aliases")):
         alias, name = reader.string("alias"), reader.string("alias target")
-        if name not in tensors:
+        if name not in stored:
             raise FormatError(f'{path}: alias "{alias}": found target "{name}", expected a variable of the file')
-        tensors[alias] = tensors[name]
+        if name in tensors:  # the scale of an alias has one of its own
+            tensors[alias] = tensors[name]
     if reader.offset != len(reader.data):
         raise FormatError(f"{path}: found {len(reader.data) - reader.offset} bytes after the last alias, expected none")
     beside = config or path.with_name("config.json")
     return Checkpoint(path, "ctranslate2", tensors, read_json(beside) if beside.is_file() else {})
+
+
+def _scaled(path: Path, stored: Mapping[str, NDArray[Any] | Quantized]) -> dict[str, NDArray[Any] | Quantized]:
+    """Variables of whole numbers and their scales -> the weights; others as they are."""
+    tensors: dict[str, NDArray[Any] | Quantized] = {}
+    for name, value in stored.items():
+        if name.endswith(_SCALE) and name.removesuffix(_SCALE) in stored:
+            continue
+        scale = stored.get(name + _SCALE)
+        if scale is None:
+            tensors[name] = value
+            continue
+        if (
+            isinstance(value, Quantized)
+            or isinstance(scale, Quantized)
+            or value.dtype not in (np.int8, np.int16)
+            or not value.ndim
+        ):
+            raise FormatError(f'{path}: tensor "{name}": found a scale beside it, expected rows of int8 or int16')
+        if not (scale > 0).all():
+            raise FormatError(f'{path}: tensor "{name}{_SCALE}": found {float(scale.min())}, expected numbers above 0')
+        tensors[name] = scaled_rows(path, name, value, 1 / scale.astype(np.float32))
+    return tensors
 
 
 class _Reader:

@@ -5,6 +5,9 @@ lies in which file. bfloat16 stays as it lies, as a `Quantized`.
 
 Wherry's q8_0 keeps a matrix as two tensors: NAME (int8, the matrix's shape) and NAME.scales (float16, one a block of 32
 weights of a row). The file's metadata says `wherry.format = q8_0` and `wherry.dims` = the model's sizes as JSON.
+
+Of what others quantise, int8 with a scale for each row is read: bitsandbytes' STEM.weight with STEM.SCB (a row's largest
+weight, which is 127 there) and compressed-tensors' with STEM.weight_scale. Their other forms are refused by name.
 """
 
 import json
@@ -21,7 +24,7 @@ from safetensors.numpy import save_file
 
 from wherry.errors import FormatError, NotFoundError
 from wherry.weights.blocks import BLOCK, Quantized
-from wherry.weights.checkpoint import Checkpoint, read_json
+from wherry.weights.checkpoint import Checkpoint, read_json, scaled_rows
 
 _DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
@@ -30,6 +33,13 @@ _DTYPES = {
 _BESIDE = re.compile(r"[\w.+-]{1,200}\.safetensors", re.ASCII)
 _SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}\.safetensors")
 _SCALES = ".scales"
+# What stands beside STEM.weight where it is quantised in a form that is not read -> whose form that is.
+_OTHER_FORMS = {
+    "weight.quant_map": "bitsandbytes' 4-bit form",
+    "weight.absmax": "bitsandbytes' 4-bit form",
+    "weight_zero_point": "compressed-tensors' form with zero points",
+    "weight_scale_inv": "8-bit floats in blocks",
+}
 _TABLE_STEP = 0.035  # of the token table's root mean square
 _ENCODER_SHARE = 0.9  # of a row's blocks share one scale in the encoder
 
@@ -179,7 +189,12 @@ class _Tensors(Mapping[str, NDArray[Any] | Quantized]):
         return len(self._names)
 
     def __getitem__(self, name: str) -> NDArray[Any] | Quantized:
+        self._refuse_other_forms(name)
         value = self._view(name)
+        stem = name.removesuffix(".weight")
+        for beside, factor in ((".SCB", np.float32(1 / 127)), (".weight_scale", np.float32(1))):
+            if stem != name and stem + beside in self._entries:
+                return self._scaled(name, value, stem + beside, factor)
         if name + _SCALES not in self._entries:
             return value
         scales = self._view(name + _SCALES)
@@ -198,6 +213,32 @@ class _Tensors(Mapping[str, NDArray[Any] | Quantized]):
         data[:, :2] = scales.astype("<f2").reshape(-1, 1).view(np.uint8)
         data[:, 2:] = value.reshape(-1, BLOCK).view(np.uint8)
         return Quantized("q8_0", tuple(value.shape), data)
+
+    def _refuse_other_forms(self, name: str) -> None:
+        stem = name.removesuffix(".weight")
+        for beside, form in _OTHER_FORMS.items():
+            if stem != name and f"{stem}.{beside}" in self._entries:
+                raise FormatError(
+                    f'{self._path}: tensor "{name[:80]}": found {form} ("{beside}" beside it), expected float16, '
+                    "bfloat16 or int8 with a scale for each row",
+                    hint="take the model as it was published before it was quantised, or as GGUF",
+                )
+
+    def _scaled(self, name: str, value: NDArray[Any] | Quantized, beside: str, factor: np.float32) -> NDArray[Any] | Quantized:
+        scales = self._view(beside)
+        dense = scales.dequantize() if isinstance(scales, Quantized) else scales
+        if not isinstance(value, np.ndarray) or value.dtype != np.int8 or value.ndim != 2 or dense.dtype.kind != "f":
+            raise FormatError(
+                f'{self._path}: tensor "{name[:80]}": found {self._entries[name]["dtype"]} of {list(value.shape)} with '
+                f'"{beside[:80]}" beside it, expected rows of int8 and a scale for each'
+            )
+        layout = name.removesuffix(".weight") + ".weight_format"
+        if layout in self._entries and np.any(np.asarray(self._view(layout))):
+            raise FormatError(
+                f'{self._path}: tensor "{layout[:80]}": found a layout of a GPU, expected 0, rows',
+                hint="save the model with a bitsandbytes of 0.41 or later",
+            )
+        return scaled_rows(self._path, name, value, dense.astype(np.float32) * factor)
 
     def _view(self, name: str) -> NDArray[Any] | Quantized:
         entry = self._entries[name]
