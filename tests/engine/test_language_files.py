@@ -1,5 +1,6 @@
 """What GGUF files say of a language model's positions, sizes, tokens and vectors, against llama.cpp."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.references.llm_small import LOGITS, TEXT, TOKENS, VECTORS, bytes_said, write_model
+from wherry.engine.answers import complete
+from wherry.engine.conversation import AnswerOptions
 from wherry.engine.language import Language, load_language
+from wherry.engine.sampling_defaults import SamplingDefaults
 from wherry.engine.sentences import embed_texts
 from wherry.errors import FormatError, InputError
 
@@ -132,3 +136,29 @@ def test_what_stands_around_a_chat_is_written_once(said: dict[str, object], expe
     names = [language.vocabulary.names[token] for token in language.prompt(_CHAT)]
     assert [name for name in names if name in ("<s>", "</s>")] == expected
     assert names[0] == ("<s>" if "<s>" in expected else "▁the")
+
+
+def test_tokens_are_drawn_as_the_file_says_where_nobody_else_does(tmp_path: Path) -> None:
+    said = {"temp": 0.25, "top_k": 7, "top_p": 0.5, "min_p": 0.125, "penalty_repeat": 1.5, "penalty_last_n": 9}
+    language = load(tmp_path, **{f"general.sampling.{key}": value for key, value in said.items()})
+    assert language.sampling == SamplingDefaults(0.25, 7, 0.5, 0.125, 1.5, 9)
+    with closing(complete(language, "the", AnswerOptions(max_tokens=1, top_p=0.75))) as answer:
+        options = answer.stream.options
+    assert (options.temperature, options.top_k, options.top_p, options.min_p) == (0.25, 7, 0.75, 0.125)
+    assert (options.repeat_penalty, options.penalty_last) == (1.5, 9)
+    assert load(tmp_path, **{"general.sampling.top_k": 0}).sampling == SamplingDefaults(0.8, 0, 0.95, 0.05, 1.0, 64)
+    with pytest.raises(FormatError, match=r'"general\.sampling\.top_p": found 1\.5, expected a number from 0 to 1'):
+        load(tmp_path, **{"general.sampling.top_p": 1.5})
+
+
+def test_names_of_special_tokens_in_a_text_are_these_tokens_unless_refused(tmp_path: Path) -> None:
+    language = load(tmp_path)
+
+    def prompt(**options: Any) -> int:
+        with closing(complete(language, "<s>the</s>the", AnswerOptions(max_tokens=1, **options))) as answer:
+            return answer.asked
+
+    marked = [1, *language.vocabulary.encode("the"), 2, *language.vocabulary.encode("the")]
+    assert prompt() == prompt(parse_special=True) == len(marked)  # and no second token that begins a text
+    assert prompt(parse_special=False) == len(language.text_prompt("<s>the</s>the")) > len(marked)
+    assert language.marked_prompt("<s>the</s>the") == marked

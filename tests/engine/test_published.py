@@ -16,6 +16,7 @@ from tests.references.llm_families import TOKENS, random_weights
 from wherry.engine.catalog import default_cache, find_model
 from wherry.engine.language import Language, load_language
 from wherry.engine.sampling import SamplingOptions
+from wherry.engine.sampling_defaults import SamplingDefaults
 from wherry.errors import FormatError, NotFoundError
 from wherry.text.language import Pieces
 
@@ -159,3 +160,35 @@ def test_more_tokens_than_rows_are_refused(tmp_path: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     with pytest.raises(FormatError, match="expected the model's 160"):
         load_language(folder, device="cpu")
+
+
+def test_tokens_are_drawn_as_the_generation_config_says(tmp_path: Path) -> None:
+    folder = publish(tmp_path / "model", "qwen2", byte_level())
+    assert load_language(folder, device="cpu").sampling == SamplingDefaults()
+    config: dict[str, Any] = {"do_sample": True, "temperature": 0.7, "top_k": 20, "top_p": 0.8, "repetition_penalty": 1.05}
+    (folder / "generation_config.json").write_text(json.dumps(config))
+    assert load_language(folder, device="cpu").sampling == SamplingDefaults(0.7, 20, 0.8, 0.05, 1.05, 64)
+    (folder / "generation_config.json").write_text(json.dumps({**config, "do_sample": False, "top_k": 5000}))
+    found = load_language(folder, device="cpu").sampling
+    assert (found.temperature, found.top_k) == (0.0, 1024)
+    (folder / "generation_config.json").write_text(json.dumps({"temperature": "hot"}))
+    with pytest.raises(FormatError, match=r'generation_config\.json: "temperature": found .hot., expected a number'):
+        load_language(folder, device="cpu")
+
+
+def test_what_stands_around_a_text_is_what_the_last_step_says(tmp_path: Path) -> None:
+    """transformers 5: add_bos_token in tokenizer_config.json counts for nothing beside it, and a chat is the template's."""
+    tokenizer = byte_level()
+    start = tokenizer.get_vocab_size()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A <|im_end|>", special_tokens=[("<s>", start), ("<|im_end|>", start + 1)]
+    )
+    folder = publish(tmp_path / "model", "qwen2", tokenizer)
+    said = json.loads((folder / "tokenizer_config.json").read_text())
+    said |= {"add_bos_token": False, "add_eos_token": False, "bos_token": "<s>", "chat_template": "{{ messages[0].content }}"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(said))
+    language = load_language(folder, device="cpu")
+    plain = language.vocabulary.encode("the ferry")
+    assert language.text_prompt("the ferry") == [start, *plain, start + 1]
+    assert language.marked_prompt("<s>the ferry") == [start, *plain, start + 1]
+    assert language.prompt([{"role": "user", "content": "the ferry"}]) == plain

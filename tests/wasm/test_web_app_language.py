@@ -138,7 +138,8 @@ def test_a_required_call_is_one_and_its_arguments_fit(web: Web) -> None:
         {"type": "function", "function": {"name": "weather", "description": "Tells the weather", "parameters": parameters}},
         {"type": "function", "function": {"name": "time"}},
     ]
-    options = [{"tool_choice": "required", "max_tokens": 60, "seed": 1}, {"tool_name": "weather", "max_tokens": 60, "seed": 2}]
+    drawn = {"max_tokens": 60, "temperature": 1.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0}
+    options = [{"tool_choice": "required", "seed": 1, **drawn}, {"tool_name": "weather", "seed": 2, **drawn}]
     found = ask(web, "/chat", {"messages": FRANCE, "options": options, "tools": tools})["answers"]
     for answer in found:
         assert answer["finish"] == "tool_calls" and answer["text"] == ""

@@ -49,17 +49,22 @@ def open_model(fields: Fields) -> chat.Model:
 
 
 def drawing(fields: Fields) -> dict[str, Any]:
-    """Options of `chat.Options` by name."""
+    """Options of `chat.Options` by name; None: as the model's own configuration says."""
+    top_k, repeat = fields.whole("top_k", -1, 1024), _number(fields, "repeat_penalty", 0.01, 100)
     last = fields.whole("repeat_last_n", -1, MAX_TOKENS)
     return {
-        "temperature": fields.number("temperature", 1.0, 0, 2),
-        "top_p": fields.number("top_p", 1.0, 0, 1),
-        "top_k": max(fields.whole("top_k", -1, 1024) or 0, 0),
-        "min_p": fields.number("min_p", 0.0, 0, 1),
+        "temperature": _number(fields, "temperature", 0, 2),
+        "top_p": _number(fields, "top_p", 0, 1),
+        "top_k": None if top_k is None else max(top_k, 0),
+        "min_p": _number(fields, "min_p", 0, 1),
         "typical_p": fields.number("typical_p", 1.0, 0, 1),
-        "repeat_penalty": fields.number("repeat_penalty", fields.number("repetition_penalty", 1.0, 0.01, 100), 0.01, 100),
-        "penalty_last": 64 if last is None or last < 0 else last,
+        "repeat_penalty": repeat if repeat is not None else _number(fields, "repetition_penalty", 0.01, 100),
+        "penalty_last": None if last is None or last < 0 else last,
     }
+
+
+def _number(fields: Fields, key: str, low: float, high: float) -> float | None:
+    return fields.number(key, low, low, high) if fields.has(key) else None
 
 
 def penalties(fields: Fields) -> dict[str, Any]:

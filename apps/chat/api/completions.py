@@ -27,7 +27,7 @@ from wherry.guest.openai import ApiError, event
 
 _FIELDS = (
     {"model", "prompt", "max_tokens", "n_predict", "n", "best_of", "stream", "stream_options", "logprobs", "echo", "suffix"}
-    | DRAWING | PENALTIES | IGNORED | FORMS
+    | {"parse_special"} | DRAWING | PENALTIES | IGNORED | FORMS
 )  # fmt: skip
 _MOST = 16  # tokens, where the request does not say: OpenAI's own
 _NAMES: dict[str, str] = {"messages": "prompt", "gbnf": "grammar", "json_schema": "response_format"}
@@ -70,11 +70,14 @@ def asked(fields: Fields) -> Asked:
             400, f"prompt: found {len(prompts)} of {best_of} answers each, expected at most {MAX_ANSWERS} answers", param="prompt"
         )
     logprobs = fields.whole("logprobs", 0, 5)
-    echo = fields.flag("echo")
+    echo, special = fields.flag("echo"), fields.flag("parse_special", default=True)
+    if not special and echo and logprobs is not None:
+        raise refused("parse_special", "echo with logprobs scores a text with its special tokens; give tokens to score others")
     most = limit(fields, "max_tokens", "n_predict", low=0)
     unsaid = not fields.has("max_tokens") and not fields.has("n_predict")
     options = drawing(fields) | penalties(fields) | answer_form(fields) | {"max_tokens": _MOST if unsaid else most}
     options["top_logprobs"] = 0 if logprobs is None and best_of > n else logprobs
+    options["parse_special"] = special
     model = open_model(fields)
     with explained(_NAMES):
         echoed = [(prompt if isinstance(prompt, str) else model.text(prompt)) if echo else "" for prompt in prompts]

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,19 +25,17 @@ _RATED = 4  # tokens: of fewer, which may come at once, a rate says nothing
 @click.command()
 @click.argument("model")
 @click.argument("prompt", required=False)
-@click.option("--raw", is_flag=True, help="Go on with PROMPT as it is: no conversation, no chat template.")
+@click.option("--raw", is_flag=True, help="Go on with PROMPT as it is, special tokens by their names: no chat template.")
 @click.option("--system", metavar="TEXT", help="What the model is told before the conversation.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=512, show_default=True, help="The longest answer.")
 @click.option("--context", type=click.IntRange(min=2), help="Tokens of a whole conversation. Default: 4096, or the model's own.")
-@click.option("--temperature", type=float, default=0.0, show_default=True, help="0 takes the likeliest token each time.")
-@click.option("--top-k", type=int, default=0, show_default=True, help="Draw from so many likeliest tokens; 0: from all.")
 @click.option(
-    "--top-p", type=float, default=1.0, show_default=True, help="Draw from the fewest tokens that are so likely together."
+    "--temperature", type=float, help="0 takes the likeliest token each time. Default of this and the next four: the model's own."
 )
-@click.option(
-    "--min-p", type=float, default=0.0, show_default=True, help="Leave out what is less likely than this part of the best."
-)
-@click.option("--repeat-penalty", type=float, default=1.0, show_default=True, help="Above 1: the last 64 tokens are less likely.")
+@click.option("--top-k", type=int, help="Draw from so many likeliest tokens; 0: from all.")
+@click.option("--top-p", type=float, help="Draw from the fewest tokens that are so likely together.")
+@click.option("--min-p", type=float, help="Leave out what is less likely than this part of the best.")
+@click.option("--repeat-penalty", type=float, help="Above 1: the last 64 tokens are less likely.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same tokens.")
 @click.option("--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME.")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
@@ -48,11 +46,11 @@ def chat(
     system: str | None,
     max_tokens: int,
     context: int | None,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    min_p: float,
-    repeat_penalty: float,
+    temperature: float | None,
+    top_k: int | None,
+    top_p: float | None,
+    min_p: float | None,
+    repeat_penalty: float | None,
     seed: int,
     device: str,
     require_gpu: bool,
@@ -79,12 +77,16 @@ def chat(
 
     if raw and prompt is None:
         raise click.UsageError("--raw needs a PROMPT to go on with")
-    options = SamplingOptions(temperature, top_k, top_p, min_p, repeat_penalty, seed)
-    options.check()
+    drawing: dict[str, float | int | None] = {
+        "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "repeat_penalty": repeat_penalty,
+    }  # fmt: skip
+    given: dict[str, Any] = {name: value for name, value in drawing.items() if value is not None}
+    SamplingOptions(seed=seed, **given).check()
     files = find_any_model(model, say=say)
     language = load_language(files.weights, device=device, context=context, require_gpu=require_gpu, say=say)
+    options = SamplingOptions(seed=seed, **{**vars(language.sampling), **given})
     if raw and prompt is not None:
-        _answer(language, language.text_prompt(prompt), options, max_tokens, say)
+        _answer(language, language.marked_prompt(prompt), options, max_tokens, say)
         return 0
     before: list[Message] = [{"role": "system", "content": system}] if system else []
     if prompt is not None:

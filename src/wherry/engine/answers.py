@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from wherry.engine.conversation import AnswerOptions, Likely, Piece, Token, ToolCall, Usage, valid_text, whole_number
+from wherry.engine.conversation import (
+    MODEL_OPTIONS,
+    AnswerOptions,
+    Likely,
+    Piece,
+    Token,
+    ToolCall,
+    Usage,
+    valid_text,
+    whole_number,
+)
 from wherry.engine.language import Language
 from wherry.engine.messages import check_messages, check_tools
 from wherry.engine.sampling import SamplingOptions
@@ -137,9 +147,9 @@ def complete(
     told: Told = lambda usage, first, seconds: None,
     check: Check = no_check,
 ) -> "AnswerStream":
-    """What comes after a text, in which nothing is special, or after tokens; computed from now on. Raises as `chat`."""
+    """What comes after a text, or after tokens; computed from now on. Raises as `chat`."""
     options = options.checked()
-    tokens = _prompt_tokens(language, prompt, check, shift=options.shift)
+    tokens = _prompt_tokens(language, prompt, check, special=options.parse_special, shift=options.shift)
     return _begin(language, "prompt", tokens, options, _grammar(options, check), None, told, check)
 
 
@@ -172,9 +182,17 @@ def _token(language: Language, made: Made) -> Token:
     return Token(made.token, pieces[made.token], made.logprob, top)
 
 
-def _prompt_tokens(language: Language, prompt: str | Sequence[int], check: Check, *, shift: bool = False) -> list[int]:
+def _prompt_tokens(
+    language: Language, prompt: str | Sequence[int], check: Check, *, special: bool = True, shift: bool = False
+) -> list[int]:
+    """special: whether names of special tokens in a text are these tokens."""
     if isinstance(prompt, str):
-        return language.text_prompt(valid_text("prompt", prompt), check, shift=shift)
+        text = valid_text("prompt", prompt)
+        if not special:
+            return language.text_prompt(text, check, shift=shift)
+        if not shift:
+            language.check_size("prompt", [text])
+        return language.marked_prompt(text, check)
     return [whole_number("prompt", token, 32) for token in prompt]
 
 
@@ -198,17 +216,16 @@ def _begin(
     top = options.top_logprobs
     if top is not None and not 0 <= top <= _MOST_TOP:
         raise InputError(f"top_logprobs: found {top}, expected 0 to {_MOST_TOP}")
+    drawn: dict[str, Any] = {
+        name: getattr(language.sampling, name) if value is None else value
+        for name, value in ((name, getattr(options, name)) for name in MODEL_OPTIONS)
+    }
     sampling = SamplingOptions(
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
-        min_p=options.min_p,
-        repeat_penalty=options.repeat_penalty,
+        **drawn,
         seed=secrets.randbits(63) if options.seed is None else options.seed,
         typical_p=options.typical_p,
         presence_penalty=options.presence_penalty,
         frequency_penalty=options.frequency_penalty,
-        penalty_last=options.penalty_last,
         logit_bias=tuple(options.logit_bias.items()),
     )
     stops = Stops(options.stop)

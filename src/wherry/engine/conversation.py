@@ -7,9 +7,12 @@ from typing import Any
 from wherry.errors import InputError
 
 _REAL = ("temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty")
+# None: as the model's own configuration says. NO_NUMBER stands for it where a number crosses the sandbox's border.
+MODEL_OPTIONS = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "penalty_last")
+NO_NUMBER = (1 << 32) - 1
 _WHOLE = {"max_tokens": 32, "top_k": 32, "penalty_last": 32, "seed": 64, "top_logprobs": 32}  # bits
 # Options of conversations alone. Where a conversation crosses the sandbox's border they travel with its messages.
-CONVERSATION_OPTIONS = ("strict", "continue_final", "generation_prompt", "template_options")
+CONVERSATION_OPTIONS = ("strict", "continue_final", "generation_prompt", "template_options", "parse_special")
 JSON_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
@@ -18,7 +21,8 @@ class AnswerOptions:
     """How to answer.
 
     max_tokens           of the answer; None: until the context is full
-    temperature          0 is greedy. top_p 1, top_k 0, min_p 0 and typical_p 1 leave all tokens
+    temperature          0 is greedy. top_p 1, top_k 0, min_p 0 and typical_p 1 leave all tokens. None, of these and of the next
+                         line: as the model's own configuration says, else as llama.cpp does (0.8, 0.95, 40, 0.05)
     repeat_penalty       divides (1 is none); presence is taken off once, frequency for each time, in the last `penalty_last`
                          tokens, the prompt's among them
     seed                 None draws one; the same seed gives the same answer, alone or among others
@@ -34,18 +38,19 @@ class AnswerOptions:
     continue_final       whether an assistant's message at the end is the beginning of the answer; None: it is
     generation_prompt    whether the prompt ends where the assistant begins to speak
     template_options     further names that the model's chat template may read, as enable_thinking
+    parse_special        whether names of special tokens in a text that goes on are these tokens; in a conversation they never are
     """
 
     max_tokens: int | None = None
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
     typical_p: float = 1.0
-    repeat_penalty: float = 1.0
+    repeat_penalty: float | None = None
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
-    penalty_last: int = 64
+    penalty_last: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
     logit_bias: Mapping[int, float] = field(default_factory=dict)
@@ -61,10 +66,12 @@ class AnswerOptions:
     continue_final: bool | None = None
     generation_prompt: bool = True
     template_options: Mapping[str, Any] = field(default_factory=dict)
+    parse_special: bool = True
 
     def checked(self) -> "AnswerOptions":
         """The same with every value of its type. Raises InputError naming one that is not; which values serve, the host says."""
-        values: dict[str, Any] = {name: _real(name, getattr(self, name)) for name in _REAL}
+        said = [name for name in _REAL if name not in MODEL_OPTIONS or getattr(self, name) is not None]
+        values: dict[str, Any] = {name: _real(name, getattr(self, name)) for name in said}
         for name, bits in _WHOLE.items():
             if getattr(self, name) is not None:
                 values[name] = whole_number(name, getattr(self, name), bits)
@@ -80,7 +87,7 @@ class AnswerOptions:
         for name in ("regex", "gbnf", "tool_choice", "tool_name"):
             if getattr(self, name) is not None or name == "tool_choice":
                 values[name] = valid_text(name, getattr(self, name))
-        for name in ("parallel_tool_calls", "shift", "strict", "generation_prompt", "continue_final"):
+        for name in ("parallel_tool_calls", "shift", "strict", "generation_prompt", "continue_final", "parse_special"):
             if not isinstance(getattr(self, name), bool) and not (name == "continue_final" and self.continue_final is None):
                 raise InputError(f"{name}: found {getattr(self, name)!r:.80}, expected True or False")
         if self.continue_final and not self.generation_prompt:

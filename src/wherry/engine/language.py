@@ -14,6 +14,7 @@ from wherry.engine.host_rows import HostRows
 from wherry.engine.language_network import LanguageNetwork
 from wherry.engine.memory import MemoryPlan, host_memory, plan_memory
 from wherry.engine.sampling import SamplingOptions
+from wherry.engine.sampling_defaults import SamplingDefaults, read_sampling_defaults
 from wherry.engine.scheduler import Scheduler, Stream
 from wherry.engine.session import open_device
 from wherry.errors import FormatError, InputError, PromptTooLongError
@@ -62,6 +63,7 @@ class Language:
     scheduler: Scheduler
     memory: MemoryPlan
     pooling: Pooling  # what stands for a text in `embed`
+    sampling: SamplingDefaults  # how tokens are drawn where a caller says nothing of it
 
     @cached_property
     def words(self) -> GrammarWords:
@@ -351,4 +353,5 @@ def load_language(
         Scheduler(rows),
         plan,
         read_pooling(checkpoint, model.family, Pooling.LAST),
+        read_sampling_defaults(checkpoint),
     )

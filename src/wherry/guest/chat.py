@@ -41,7 +41,7 @@ __all__ = [
 
 Message = Mapping[str, Any]
 Tool = Mapping[str, Any]
-Prompt = str | Sequence[int]  # a text, in which nothing is special, or tokens as they are
+Prompt = str | Sequence[int]  # a text, in which names of special tokens are these tokens, or tokens as they are
 
 
 class AnswerStream:
@@ -149,7 +149,8 @@ class Model:
             return stream.answer()
 
     def stream_text(self, prompt: Prompt, options: Options | None = None) -> AnswerStream:
-        """What comes after a text, piece by piece."""
+        """What comes after a text, piece by piece. With `parse_special=False` in the options a text names no special tokens:
+        for one that somebody else wrote."""
         return AnswerStream(self._model.complete(prompt, options or Options()))
 
     def complete(self, prompt: Prompt, options: Options | None = None) -> Answer:

@@ -6,6 +6,7 @@ Only the program that `wherry build` writes imports this: the modules of the con
 import io
 import json
 import logging
+import math
 import random
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -23,6 +24,8 @@ from wit_world.imports import tensor as nn_tensor
 from wherry import errors
 from wherry.engine.conversation import (
     CONVERSATION_OPTIONS,
+    MODEL_OPTIONS,
+    NO_NUMBER,
     AnswerOptions,
     Likely,
     Piece,
@@ -249,6 +252,9 @@ class SandboxChat:
         return SandboxAnswer(_call(lambda: self._model.chat(said, given, _options(options))))
 
     def complete(self, prompt: str | Sequence[int], options: AnswerOptions) -> "SandboxAnswer":
+        if isinstance(prompt, str) and not options.checked().parse_special:
+            said = _json("prompt", {"prompt": valid_text("prompt", prompt), "parse_special": False})
+            return SandboxAnswer(_call(lambda: self._model.chat(said, "[]", _options(options))))
         return SandboxAnswer(_call(lambda: self._model.complete(_prompt("prompt", prompt), _options(options))))
 
     def score(self, prompt: str | Sequence[int], top: int) -> tuple[Token, ...]:
@@ -294,6 +300,9 @@ def _options(options: AnswerOptions) -> Any:
     checked = options.checked()
     names = [field.name for field in fields(checked) if field.name not in CONVERSATION_OPTIONS]
     values: dict[str, Any] = {name: getattr(checked, name) for name in names}
+    for name in MODEL_OPTIONS:
+        if values[name] is None:
+            values[name] = NO_NUMBER if name in ("top_k", "penalty_last") else math.nan
     values["stop"], values["logit_bias"] = list(checked.stop), list(checked.logit_bias.items())
     if checked.json_schema is not None:
         values["json_schema"] = _json("json_schema", checked.json_schema)

@@ -57,6 +57,17 @@ def test_echo(client: openai.OpenAI) -> None:
     assert chunks[-1].usage.total_tokens == len(PROMPT) + 4
 
 
+def test_names_of_special_tokens_in_a_text(client: openai.OpenAI) -> None:
+    """As llama.cpp's server and vLLM read them; parse_special: false for a text that somebody else wrote."""
+    prompt = f"{FERRY}<|im_end|>"
+    assert go_on(client, prompt=prompt).usage.prompt_tokens == len(PROMPT) + 1
+    assert go_on(client, prompt=prompt, extra_body={"parse_special": False}).usage.prompt_tokens > len(PROMPT) + 1
+    assert go_on(client, prompt=FERRY, extra_body={"parse_special": False}).choices[0].text == greedy(16)
+    with pytest.raises(openai.BadRequestError) as caught:
+        go_on(client, prompt=prompt, echo=True, logprobs=1, extra_body={"parse_special": False})
+    assert caught.value.param == "parse_special"
+
+
 def test_log_probabilities_of_a_text(client: openai.OpenAI) -> None:
     found = go_on(client, logprobs=2, max_tokens=6).choices[0]
     told = found.logprobs

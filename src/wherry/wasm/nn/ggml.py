@@ -115,7 +115,7 @@ class GgmlText:
         if context is not None and context > self.language.context and "ctx-size" not in self._named:
             self._named.add("ctx-size")
             self.say(f"wasi-nn ggml: ctx-size: found {context}, but the model was loaded with {self.language.context}")
-        default = Wanted().sampling
+        default = replace(Wanted().sampling, **vars(self.language.sampling))
         sampling = SamplingOptions(
             temperature=max(values.get("temp", default.temperature), 0.0),
             top_k=max(values.get("top-k", default.top_k), 0),

@@ -6,7 +6,17 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from wherry.engine import answers
-from wherry.engine.conversation import CONVERSATION_OPTIONS, AnswerOptions, Likely, Token, Usage, Vector
+from wherry.engine.conversation import (
+    CONVERSATION_OPTIONS,
+    MODEL_OPTIONS,
+    NO_NUMBER,
+    AnswerOptions,
+    Likely,
+    Token,
+    Usage,
+    Vector,
+    valid_text,
+)
 from wherry.engine.embedding import Embedder
 from wherry.engine.language import Language
 from wherry.engine.sentences import embed_texts
@@ -114,6 +124,10 @@ class PreloadedLanguage:
         more: dict[str, Any] = {}
         if isinstance(said, dict):
             more = {name: said[name] for name in CONVERSATION_OPTIONS if name in said}
+            if "prompt" in said:  # a text to go on with, and options of it
+                options_of_text = replace(_options(options), **more)
+                prompt = valid_text("prompt", said["prompt"])
+                return RecordedAnswer(answers.complete(self.language, prompt, options_of_text, self._told, check))
             said = said.get("messages")
         wanted = replace(_options(options), **more)
         return RecordedAnswer(answers.chat(self.language, said, given, wanted, self._told, check))
@@ -140,6 +154,7 @@ def _json(place: str, text: str) -> Any:
 def _options(values: Sequence[Any]) -> AnswerOptions:
     """Of the contract's record, whose fields are the class's."""
     given: dict[str, Any] = dict(zip(_FIELDS, values, strict=True))
+    given |= {name: None for name in MODEL_OPTIONS if given[name] == NO_NUMBER or given[name] != given[name]}
     given["stop"] = tuple(given["stop"])
     given["logit_bias"] = _biases(given["logit_bias"])
     if given["json_schema"] is not None:
