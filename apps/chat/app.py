@@ -17,7 +17,6 @@ from wherry.guest import chat, embeddings, openai
 from wherry.guest.page import Page, public
 
 _HERE = Path(__file__).parent
-_MAX_HEADER = 1000  # characters of one
 _PAGE = Page(_HERE / "page", _HERE / "openapi.json")
 
 site = Bottle(catchall=False)
@@ -50,9 +49,7 @@ def _answer(api: Any) -> HTTPResponse:
 
 def _headers(fields: Fields, device: str) -> dict[str, str]:
     """What the answer was computed on, and which fields of the request had no effect."""
-    named = ", ".join(fields.ignored)[:_MAX_HEADER]
-    ignored = {"Wherry-Ignored": "".join(letter if " " <= letter <= "~" else "?" for letter in named)} if named else {}
-    return openai.device_header(device) | ignored
+    return openai.device_header(device) | openai.ignored_header(fields.ignored)
 
 
 @site.post("/v1/embeddings")

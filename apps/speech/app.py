@@ -33,7 +33,7 @@ def _answer(task: str) -> HTTPResponse:
     with read_form(request.environ) as form:
         wanted = asked(form, task)
         stream = wanted.model.stream(wanted.file, wanted.options)  # the recording has been read then
-    headers = openai.device_header(wanted.model.device)
+    headers = openai.device_header(wanted.model.device) | openai.ignored_header(wanted.ignored)
     if wanted.stream:
         return HTTPResponse(answers.events(wanted, stream), 200, headers | openai.EVENT_HEADERS)
     kind, text = answers.whole(wanted, stream)

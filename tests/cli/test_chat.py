@@ -85,15 +85,33 @@ def test_a_cache_that_cannot_be() -> None:
     assert "hint: models, images and compiled guests are kept in /proc/nope/wherry; XDG_CACHE_HOME names" in result.stderr
 
 
-def test_each_line_of_a_pipe_is_a_message() -> None:
+def piped(data: bytes, *arguments: str) -> "subprocess.CompletedProcess[str]":
     result = subprocess.run(
-        [WHERRY, "chat", MODEL, "--device", "cpu", "--max-tokens", "6"],
-        input="My name is \\\nBob.\n\n/help\n", capture_output=True, text=True, timeout=300, check=False,
+        [WHERRY, "chat", MODEL, "--device", "cpu", "--max-tokens", "2", *arguments],
+        input=data, capture_output=True, timeout=300, check=False,
     )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert result.stderr.startswith(f"{MODEL} on cpu")
-    read = [int(count) for count in re.findall(r"\[(\d+) tokens read", result.stderr)]
-    assert len(read) == 2 and read[1] > read[0] + 6, "the second message is told what was said before"
+    return subprocess.CompletedProcess(result.args, result.returncode, result.stdout.decode(), result.stderr.decode())
+
+
+def test_a_pipe_is_one_message_and_is_read_after_a_prompt() -> None:
+    read = {}
+    for name, data, arguments in (
+        ("pipe", b"My name is Bob.\n\n/help\n", ()),
+        ("prompt", b"", ("My name is Bob.\n\n/help",)),
+        ("both", b"/help\n", ("My name is Bob.",)),
+        ("raw", b"/help", ("--raw", "My name is Bob.")),
+    ):
+        result = piped(data, *arguments)
+        (count,) = re.findall(r"\[(\d+) tokens read", result.stderr)
+        assert result.returncode == 0 and result.stdout.strip()
+        read[name] = int(count)
+    assert read["pipe"] == read["prompt"] == read["both"] > read["raw"] + 10
+
+
+def test_a_pipe_that_is_no_message_is_refused() -> None:
+    assert_refused(piped(b"\xff\xfe"), 2, "stdin", hint=False)
+    assert_refused(piped(b" \n"), 2, "found nothing on stdin")
+    assert_refused(piped(b"", "--raw"), 2, "--raw needs a PROMPT")
 
 
 def interrupted_answer(screen: Terminal) -> str:

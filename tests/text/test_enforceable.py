@@ -1,10 +1,13 @@
 """Schemas as pydantic, zod and MCP's tools write them: what a grammar can keep is kept, what it cannot is left out by name."""
 
+import contextlib
 import json
 from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.text.test_constraint import drawn, vocabulary, words  # noqa: F401 - fixtures
 from wherry.errors import InputError
@@ -127,6 +130,32 @@ def test_what_is_left_of_a_pattern_is_still_enforced(words: GrammarWords, vocabu
     assert without_lookaround(r"^(?!a(b)[)])c(?:d)(?<=e)(?<n>f)\b[\b(?=]$") == r"^c(?:d)(?<n>f)[\b(?=]$"
 
 
+def test_an_object_has_no_properties_that_its_schema_does_not_name(
+    words: GrammarWords,  # noqa: F811
+    vocabulary: Vocabulary,  # noqa: F811
+) -> None:
+    inner = {"type": "object", "properties": {"b": SMALL}, "required": ["b"]}
+    grammar = json_schema({"properties": {"a": inner}, "required": ["a"], "type": "object"}, spaced=False)
+    for seed in range(8):
+        value = json.loads(drawn(words, vocabulary, grammar, seed))
+        assert set(value) == {"a"} and set(value["a"]) == {"b"}
+
+
+def test_objects_of_several_schemas_have_the_properties_of_all(
+    words: GrammarWords,  # noqa: F811
+    vocabulary: Vocabulary,  # noqa: F811
+) -> None:
+    one = {"type": "object", "properties": {"a": SMALL}, "required": ["a"]}
+    for schema in (
+        {"allOf": [{"$ref": "#/$defs/one"}, properties(a=SMALL, b=SMALL)], "$defs": {"one": one}},
+        {"$ref": "#/$defs/one", "properties": {"a": {}, "b": SMALL}, "required": ["b"], "additionalProperties": False,
+         "$defs": {"one": one}},
+    ):  # fmt: skip
+        value = json.loads(drawn(words, vocabulary, json_schema(schema, spaced=False), 1))
+        assert set(value) == {"a", "b"}
+    assert json_schema({"type": "object", "properties": {"a": SMALL}, "required": ["b"]}).omitted == ()
+
+
 @pytest.mark.parametrize("schema", [True, {}])
 def test_a_schema_of_anything_is_taken(schema: Any) -> None:
     assert json_schema(schema).omitted == ()
@@ -144,3 +173,22 @@ def test_a_schema_of_anything_is_taken(schema: Any) -> None:
 def test_a_schema_that_nothing_can_fit_is_refused(schema: Any, said: str) -> None:
     with pytest.raises(InputError, match=said):
         json_schema(schema)
+
+
+_KEYS = (
+    "type", "properties", "required", "items", "enum", "const", "not", "anyOf", "allOf", "oneOf", "$ref", "$defs", "pattern",
+    "format", "minimum", "exclusiveMinimum", "uniqueItems", "propertyNames", "additionalProperties", "patternProperties",
+    "minProperties", "prefixItems", "if", "then", "$id", "$anchor", "$schema", "$dynamicRef", "additionalItems",
+    "unevaluatedProperties", "x-guidance", "maxItems",
+)  # fmt: skip
+_LEAVES = st.sampled_from([None, True, False, 0, -1, 1.5, "string", "object", "#", "#/a", "(", "^a(?!b)$", "a"])
+_NONSENSE = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(_KEYS), inner, max_size=4), max_leaves=12
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(_KEYS), _NONSENSE, max_size=4), st.booleans())
+def test_nonsense_in_the_place_of_a_schema_is_taken_or_refused_and_nothing_else(schema: Any, strict: bool) -> None:
+    with contextlib.suppress(InputError):
+        assert json_schema(schema, strict=strict).text

@@ -1,4 +1,6 @@
 import { answer } from "./api.js";
+import { markdown } from "./markdown.js";
+import { load, newId, remove, save, titles } from "./talks.js";
 import { ApiError, models } from "./wire.js";
 import { change, known, say, speak } from "./words.js";
 
@@ -6,7 +8,8 @@ const find = (id) => document.getElementById(id);
 const [list, text, error, status] = ["messages", "text", "error", "status"].map(find);
 
 let work = null; // the AbortController of the answer that is being written
-let talk = restored(); // {role, content}, first to last
+let id = restored(); // of the conversation that is shown
+let talk = load(id); // {role, content}, first to last
 
 // -- an answer is written
 
@@ -27,7 +30,7 @@ async function write() {
   const messages = [...(system ? [{ role: "system", content: system }] : []), ...talk.map(({ role, content }) => ({ role, content }))];
   const item = add(message);
   item.classList.add("writing");
-  const words = item.querySelector(".words").firstChild;
+  const words = writer(item.querySelector(".words"), message);
   tell("reading");
   busy(true);
   const wanted = { model: find("model").value, temperature: Number(find("temperature").value), most: Number(find("most").value) };
@@ -38,10 +41,8 @@ async function write() {
       if (piece.words) {
         if (!began) tell("writing");
         began ||= performance.now();
-        const follow = atEnd();
         message.content += piece.words;
-        words.appendData(piece.words);
-        if (follow) toEnd();
+        words.changed();
       } else if (piece.tokens !== undefined) {
         const seconds = (performance.now() - (began || performance.now())) / 1000;
         const rate = seconds > 0 ? Math.max(1, Math.round(piece.tokens / seconds)) : piece.tokens;
@@ -49,7 +50,7 @@ async function write() {
       }
     }
   } catch (problem) {
-    if (mine !== work) return; // cleared
+    if (mine !== work) return; // another conversation is shown
     if (!mine.signal.aborted) {
       fail(reason(problem, message.content));
       ended = null;
@@ -57,6 +58,7 @@ async function write() {
   }
   if (mine !== work) return;
   work = null;
+  words.show();
   item.classList.remove("writing");
   if (!message.content) {
     talk = talk.filter((each) => each !== message);
@@ -94,7 +96,7 @@ function busy(on) {
 
 function offer() {
   find("empty").hidden = talk.length > 0;
-  find("clear").hidden = find("copy").hidden = !talk.length;
+  find("new").hidden = find("clear").hidden = find("copy").hidden = !talk.length;
   find("again").hidden = Boolean(work) || !talk.length;
 }
 
@@ -115,9 +117,10 @@ function show(message) {
   const who = document.createElement("span");
   who.className = "unseen";
   who.dataset.say = message.role === "user" ? "you" : "model_said";
-  const words = document.createElement("p");
+  const words = document.createElement("div");
   words.className = "words";
-  words.append(document.createTextNode(message.content));
+  if (message.role === "user") words.append(document.createTextNode(message.content));
+  else writer(words, message).show();
   const copy = document.createElement("button");
   copy.type = "button";
   copy.className = "quiet";
@@ -135,16 +138,87 @@ async function copied(button, key, words) {
   setTimeout(() => { button.textContent = say(key); }, 1500);
 }
 
-function clear() {
-  work?.abort();
-  work = null;
-  talk = [];
+// The words of an answer in Markdown. While they come they are set anew a few times a second, less often the longer that takes.
+function writer(element, message) {
+  let waiting = 0;
+  let pause = 50;
+  function show() {
+    clearTimeout(waiting);
+    waiting = 0;
+    const follow = atEnd();
+    const began = performance.now();
+    element.classList.add("rich");
+    element.replaceChildren(markdown(message.content));
+    for (const block of element.querySelectorAll("pre")) block.append(copier(block.textContent));
+    pause = Math.max(50, 8 * (performance.now() - began));
+    if (follow && list.contains(element)) toEnd();
+  }
+  return { show, changed: () => { waiting ||= setTimeout(show, pause); } };
+}
+
+// A button that copies a block of code.
+function copier(code) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  button.dataset.say = "copy";
+  button.textContent = say("copy");
+  button.addEventListener("click", () => copied(button, "copy", code));
+  return button;
+}
+
+// Another conversation is shown; what is being written for the one before ends there.
+function turnTo(other) {
+  if (work) {
+    work.abort();
+    work = null;
+    keep();
+  }
+  id = other;
+  talk = load(id);
+  try { sessionStorage.setItem("talk", id); } catch { /* the next reload begins anew */ }
   list.replaceChildren();
+  talk.forEach(show);
   fail("");
   tell("");
   busy(false);
-  keep();
+  listTalks();
+  toEnd();
   text.focus();
+}
+
+function clear() {
+  work?.abort();
+  work = null;
+  remove(id);
+  turnTo(newId());
+}
+
+function listTalks() {
+  const found = titles();
+  find("talks-section").hidden = !found.length;
+  find("talks-list").replaceChildren(...found.map((each) => {
+    const item = document.createElement("li");
+    const open = document.createElement("button");
+    open.type = "button";
+    open.className = "quiet title";
+    open.textContent = each.title;
+    if (each.id === id) open.setAttribute("aria-current", "true");
+    open.addEventListener("click", () => turnTo(each.id));
+    const drop = document.createElement("button");
+    drop.type = "button";
+    drop.className = "quiet drop";
+    drop.textContent = "×";
+    drop.dataset.sayLabel = "remove";
+    drop.setAttribute("aria-label", say("remove"));
+    drop.addEventListener("click", () => {
+      if (each.id === id) return clear();
+      remove(each.id);
+      listTalks();
+    });
+    item.append(open, drop);
+    return item;
+  }));
 }
 
 // What the model said last is forgotten, and asked for anew.
@@ -157,16 +231,19 @@ function again() {
   if (talk.length) write();
 }
 
-// As long as the tab is open the conversation outlives a reload.
+// The conversation outlives a reload, and the tab: it is one of the browser's. Each tab shows one of its own.
 function keep() {
-  try { sessionStorage.setItem("talk", JSON.stringify(talk.filter(({ content }) => content))); } catch { /* it lasts as long as the page */ }
+  save(id, talk);
+  listTalks();
 }
 
 function restored() {
+  let found = "";
   try {
-    const found = JSON.parse(sessionStorage.getItem("talk") ?? "[]");
-    return found.filter(({ role, content }) => (role === "user" || role === "assistant") && typeof content === "string");
-  } catch { return []; }
+    found = sessionStorage.getItem("talk") || newId();
+    sessionStorage.setItem("talk", found);
+  } catch { /* a browser that keeps nothing */ }
+  return found || newId();
 }
 
 const page = document.documentElement;
@@ -191,6 +268,7 @@ text.addEventListener("keydown", (event) => {
 find("stop").addEventListener("click", () => { work?.abort(); text.focus(); });
 find("again").addEventListener("click", again);
 find("clear").addEventListener("click", clear);
+find("new").addEventListener("click", () => turnTo(newId()));
 find("copy").addEventListener("click", () =>
   copied(find("copy"), "copyAll", talk.map(({ role, content }) => `${say(role === "user" ? "you" : "model_said")}: ${content}\n`).join("\n")));
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") work?.abort(); });
@@ -208,6 +286,7 @@ function inTongue() {
 inTongue();
 talk.forEach(show);
 offer();
+listTalks();
 toEnd();
 text.focus();
 try {

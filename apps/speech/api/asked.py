@@ -1,7 +1,9 @@
 """The fields of a request, checked: what is asked for, or which field is wrong."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from api.form import Form
@@ -13,8 +15,10 @@ _GRANULARITIES = ("word", "segment")
 _DEFAULT_NAMES = ("", "whisper-1")  # what clients of OpenAI's say: here, the model that the image brings
 _FIELDS = {"model", "prompt", "response_format", "temperature"}
 _TRANSCRIPTION_FIELDS = _FIELDS | {"language", "timestamp_granularities", "stream", "include"}
-# Fields of models that are not Whisper.
-_OTHERS_FIELDS = {"chunking_strategy", "keywords", "known_speaker_names", "known_speaker_references", "languages"}
+# Fields of models that are not Whisper, without which the answer is not what was asked for.
+_OTHERS_FIELDS = {"known_speaker_names", "known_speaker_references"}
+_SHOWN = 80  # characters of a name
+_LOG = logging.getLogger("speech")
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,12 @@ class Asked:
     words: bool
     segments: bool
     stream: bool
+    ignored: Sequence[str]  # names of fields that have no effect
 
 
 def asked(form: Form, task: str) -> Asked:
     """task: transcribe or translate. Raises ApiError naming the field."""
-    _check_names(form, _TRANSCRIPTION_FIELDS if task == "transcribe" else _FIELDS)
+    ignored = _ignored(form, _TRANSCRIPTION_FIELDS if task == "transcribe" else _FIELDS)
     if form.file is None:
         raise ApiError(400, "file: found none, expected a recording in the form's field `file`", param="file")
     if not form.file_bytes:
@@ -51,7 +56,7 @@ def asked(form: Form, task: str) -> Asked:
     )
     if task == "translate" and set(model.languages) == {"en"}:
         raise ApiError(400, f"{model.name} knows English only: expected a multilingual model", param="model")
-    return Asked(model, form.file, options, format, "word" in granularities, "segment" in granularities, stream)
+    return Asked(model, form.file, options, format, "word" in granularities, "segment" in granularities, stream, ignored)
 
 
 def open_model(name: str) -> speech.Model:
@@ -61,12 +66,22 @@ def open_model(name: str) -> speech.Model:
     return speech.open("default" if name in _DEFAULT_NAMES else name)
 
 
-def _check_names(form: Form, known: set[str]) -> None:
+def _ignored(form: Form, known: set[str]) -> list[str]:
+    """The fields that have no effect, each once; the log names them too."""
+    found: list[str] = []
     for name, _ in form.fields:
         if (base := name.removesuffix("[]")) in _OTHERS_FIELDS:
             raise ApiError(400, f"{base}: not a field of Whisper models", param=name, code="unsupported_parameter")
-        if base not in known:
-            raise ApiError(400, f"Unrecognized request argument supplied: {name}", param=name, code="unknown_parameter")
+        if base not in known and (shown := name[:_SHOWN]) not in found:
+            found.append(shown)
+            _log_ignored(shown)
+    return found
+
+
+@lru_cache(maxsize=1000)
+def _log_ignored(name: str) -> None:
+    """Once for each, as long as this app runs."""
+    _LOG.warning("ignored: the form's field %s", name)
 
 
 def _single(form: Form, name: str) -> str:

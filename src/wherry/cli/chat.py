@@ -1,5 +1,6 @@
 """`wherry chat`."""
 
+import select
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wherry.errors import TooLargeError
+from wherry.errors import InputError, TooLargeError
 
 if TYPE_CHECKING:
     from wherry.engine.language import Language
@@ -19,6 +20,8 @@ _HELP = """/new   forget the conversation
 /help  this
 \\      at a line's end: the message goes on in the next
 Ctrl-C stops an answer, or drops what is typed"""
+_MAX_PIPED = 32 << 20  # bytes
+_WAIT_SECONDS = 1.0  # for a pipe, before a line says what is waited for
 _RATED = 4  # tokens: of fewer, which may come at once, a rate says nothing
 
 
@@ -58,14 +61,15 @@ def chat(
     """Talk with a language model: MODEL is a short name, a GGUF file, or a folder as Hugging Face
     publishes models (safetensors).
 
-    With PROMPT, one answer goes to stdout. Without, a conversation: one line is one message; a line that ends in a backslash goes
-    on in the next; Ctrl-C stops an answer, Ctrl-D ends; /help tells what else there is. Where stdin is no terminal, each of its
-    lines is a message. How fast it was is told on stderr.
+    With PROMPT, one answer goes to stdout; what a pipe or a file brings on stdin is read after the prompt. Without PROMPT, a pipe
+    or a file is one message, and a terminal is a conversation: one line is one message; a line that ends in a backslash goes on
+    in the next; Ctrl-C stops an answer, Ctrl-D ends; /help tells what else there is. How fast it was is told on stderr.
 
     \b
     Examples:
       wherry chat smollm2-135m-instruct
       wherry chat smollm2-135m-instruct "What is a ferry?"
+      cat notes.txt | wherry chat smollm2-135m-instruct "Summarise:"
       wherry chat gemma3-270m --raw "The capital of France is" --max-tokens 8
     """
     from wherry.cli.model_address import find_any_model
@@ -75,8 +79,13 @@ def chat(
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    if raw and prompt is None:
-        raise click.UsageError("--raw needs a PROMPT to go on with")
+    piped = None if sys.stdin is not None and sys.stdin.isatty() else _piped(say)
+    text = prompt if not piped else piped if not prompt else f"{prompt}\n\n{piped}"
+    if text is None or not text.strip():
+        if raw:
+            raise click.UsageError("--raw needs a PROMPT, or a text on stdin, to go on with")
+        if piped is not None:
+            raise click.UsageError("found nothing on stdin and no PROMPT, expected a message in one of them")
     drawing: dict[str, float | int | None] = {
         "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "repeat_penalty": repeat_penalty,
     }  # fmt: skip
@@ -85,18 +94,40 @@ def chat(
     files = find_any_model(model, say=say)
     language = load_language(files.weights, device=device, context=context, require_gpu=require_gpu, say=say)
     options = SamplingOptions(seed=seed, **{**vars(language.sampling), **given})
-    if raw and prompt is not None:
-        _answer(language, language.marked_prompt(prompt), options, max_tokens, say)
+    if raw and text is not None:
+        _answer(language, language.marked_prompt(text), options, max_tokens, say)
         return 0
     before: list[Message] = [{"role": "system", "content": system}] if system else []
-    if prompt is not None:
-        _answer(language, language.prompt([*before, {"role": "user", "content": prompt}]), options, max_tokens, say)
+    if text is not None:
+        _answer(language, language.prompt([*before, {"role": "user", "content": text}]), options, max_tokens, say)
         return 0
-    typed = sys.stdin.isatty()
-    say(f"{model} on {language.device}; /help, Ctrl-D ends" if typed else f"{model} on {language.device}")
+    say(f"{model} on {language.device}; /help, Ctrl-D ends")
+    _converse(language, before, options, max_tokens, say)
+    return 0
+
+
+def _piped(say: Callable[[str], None]) -> str:
+    """What a pipe or a file brings on stdin, without white space at its end. Raises InputError."""
+    if sys.stdin is None:
+        return ""
+    if not select.select([sys.stdin], [], [], _WAIT_SECONDS)[0]:
+        say("waiting for stdin to end; without a text there, redirect it from /dev/null")
+    data = sys.stdin.buffer.read(_MAX_PIPED + 1)
+    if len(data) > _MAX_PIPED:
+        raise TooLargeError(f"stdin: found more than {_MAX_PIPED >> 20} MiB, expected a text that a model can read")
+    try:
+        return data.decode().rstrip()
+    except UnicodeDecodeError as error:
+        raise InputError(f"stdin: found bytes that are no UTF-8 at {error.start}, expected a text") from error
+
+
+def _converse(
+    language: "Language", before: list[Message], options: "SamplingOptions", max_tokens: int, say: Callable[[str], None]
+) -> None:
+    """A conversation at the terminal, after the messages before it."""
     messages = list(before)
     for text in _messages():
-        if typed and text.startswith("/") and "\n" not in text:
+        if text.startswith("/") and "\n" not in text:
             if text in ("/exit", "/quit", "/bye"):
                 break
             if text == "/new":
@@ -118,7 +149,6 @@ def chat(
             messages = [*before, messages[-1]]
             answer = _answer(language, language.prompt(messages), options, max_tokens, say)
         messages.append({"role": "assistant", "content": answer})
-    return 0
 
 
 def _answer(language: "Language", prompt: list[int], options: "SamplingOptions", most: int, say: Callable[[str], None]) -> str:
@@ -145,21 +175,17 @@ def _answer(language: "Language", prompt: list[int], options: "SamplingOptions",
 
 def _messages() -> Iterator[str]:
     """What the user types, message by message, with the history and editing of the terminal's own lines."""
-    terminal = sys.stdin.isatty()
-    if terminal:
-        import contextlib
+    import contextlib
 
-        with contextlib.suppress(ImportError):
-            import readline  # noqa: F401 - `input` edits lines with it once it is imported
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - `input` edits lines with it once it is imported
     lines: list[str] = []
     while True:
         try:
-            line = input(("... " if lines else "> ") if terminal else "")
+            line = input("... " if lines else "> ")
         except EOFError:
             break
         except KeyboardInterrupt:
-            if not terminal:
-                raise
             click.echo()
             if not lines:
                 return

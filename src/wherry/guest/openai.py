@@ -14,6 +14,7 @@ from wherry.errors import NotFoundError, WherryError
 from wherry.guest.wsgi import Application
 
 Headers = list[tuple[str, str]]
+_MAX_HEADER = 1000  # characters of one
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 EVENT_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
@@ -107,6 +108,12 @@ def event(data: Mapping[str, Any], name: str = "") -> bytes:
     """A server-sent event."""
     head = f"event: {name}\n" if name else ""
     return f"{head}data: {json.dumps(data)}\n\n".encode()
+
+
+def ignored_header(names: Iterable[str]) -> dict[str, str]:
+    """Names the fields of a request that had no effect; nothing where there are none."""
+    text = ", ".join(names)[:_MAX_HEADER]
+    return {"Wherry-Ignored": "".join(letter if " " <= letter <= "~" else "?" for letter in text)} if text else {}
 
 
 def device_header(device: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper,
 from numpy.typing import NDArray
 
 from wherry.errors import InputError, TooLargeError
-from wherry.text.enforceable import Enforceable, Omission
+from wherry.text.enforceable import Enforceable, Omission, can_close
 from wherry.text.gbnf import is_lark, plain_gbnf
 from wherry.text.language import Vocabulary
 from wherry.text.workers import START_WITH_WORDS, Check, Limits, WorkerEndedError, Workers, no_check, shared_workers
@@ -269,7 +269,12 @@ def _json_schema(schema: Mapping[str, Any] | bool, field: str, *, spaced: bool, 
 def _enforced(schema: Mapping[str, Any], field: str, options: dict[str, Any]) -> tuple[str, str, list[Omission]]:
     """The library's grammar, the schema with its options, and what is left out. Patterns and `oneOf` are looked at one by one
     only where it refuses them."""
-    attempts = (Enforceable(), Enforceable(_pattern_fault), Enforceable(_pattern_fault, one_of=True))
+    closes = can_close(schema)
+    attempts = (
+        Enforceable(closes=closes),
+        Enforceable(_pattern_fault, closes=closes),
+        Enforceable(_pattern_fault, one_of=True, closes=closes),
+    )
     for attempt in attempts:
         relaxed, given = attempt.of(schema), {**options, "coerce_one_of": attempt.one_of}
         text = json.dumps({**relaxed, "x-guidance": given})

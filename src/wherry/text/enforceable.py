@@ -23,6 +23,7 @@ _DROPPED = (
 _MAPS = ("properties", "patternProperties", "$defs", "definitions")
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
 _SINGLE = ("items", "additionalProperties")
+_OPEN = frozenset({"additionalProperties", "patternProperties", "minProperties"})
 _APPLICATORS = frozenset({"allOf", "anyOf", "oneOf", "$ref"})
 _SHOWN = 200  # characters of a value that a note quotes
 _BROKEN = ("unclosed group", "unopened group", "missing expression")  # what is no pattern in any language
@@ -50,11 +51,13 @@ class Enforceable:
     """`of` gives the schema without what is left out, which `omitted` then names.
 
     pattern_fault: asked about each pattern, where there is doubt of them. one_of: whether `oneOf` is named as left out, since
-    its schemas overlap.
+    its schemas overlap. closes: whether an object has the properties that its schema names and no others, where the schema says
+    nothing of others: small models do not find an end among properties of their own.
     """
 
     pattern_fault: PatternFault | None = None
     one_of: bool = False
+    closes: bool = False
     omitted: list[Omission] = field(default_factory=list)
 
     def of(self, schema: Any, pointer: str = "#") -> Any:
@@ -68,6 +71,8 @@ class Enforceable:
         for key in _DROPPED:
             if key in made and not _says_nothing(key, value := made.pop(key), made):
                 self._omit(pointer, key, value)
+        if self.closes and _is_whole(made):
+            made["additionalProperties"] = False
         self._format(made, pointer)
         self._counts(made, pointer)
         if self.pattern_fault is not None and isinstance(made.get("pattern"), str):
@@ -131,8 +136,9 @@ class Enforceable:
                 del made["not"]
 
     def _format(self, made: dict[str, Any], pointer: str) -> None:
-        if (name := made.get("format")) in FORMATS or "format" not in made:
-            return
+        name = made.get("format")
+        if not isinstance(name, str) or name in FORMATS:
+            return  # what is no name, the library refuses
         del made["format"]
         if name in _STANDARD_FORMATS:
             self._omit(pointer, "format", name)
@@ -140,7 +146,9 @@ class Enforceable:
     def _counts(self, made: dict[str, Any], pointer: str) -> None:
         """How many properties there are can be counted only where those with names must all be there."""
         properties, required = made.get("properties"), made.get("required")
-        if not isinstance(properties, Mapping) or not properties.keys() - set(required if isinstance(required, list) else ()):
+        if not isinstance(properties, Mapping) or not properties.keys() - {
+            name for name in (required if isinstance(required, list) else ()) if isinstance(name, str)
+        }:
             return
         for key in ("minProperties", "maxProperties"):
             if key in made:
@@ -179,6 +187,25 @@ class Enforceable:
         return (weaker if weaker != pattern and not self.pattern_fault(weaker) else None), why
 
 
+def _is_whole(schema: Mapping[str, Any]) -> bool:
+    """Whether it names all properties that it speaks of."""
+    named, required = schema.get("properties"), schema.get("required", [])
+    if not isinstance(named, Mapping) or not named or not isinstance(required, list) or schema.keys() & _OPEN:
+        return False
+    return all(isinstance(name, str) and name in named for name in required)
+
+
+def can_close(schema: Any) -> bool:
+    """Whether no schema adds properties to those of another: else objects that are closed alone would fit nothing together."""
+    if isinstance(schema, list):
+        return all(map(can_close, schema))
+    if not isinstance(schema, Mapping):
+        return True
+    if "allOf" in schema or (schema.keys() & {"$ref", "anyOf", "oneOf"} and "properties" in schema):
+        return False
+    return all(map(can_close, schema.values()))
+
+
 def _modern(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Older drafts' words in those of 2020-12."""
     made = {key: value for key, value in schema.items() if key not in ("$schema", "x-guidance")}
@@ -195,6 +222,8 @@ def _modern(schema: Mapping[str, Any]) -> dict[str, Any]:
         if old in made:
             made.setdefault(new, made.pop(old))
     made.pop("$recursiveAnchor", None)
+    if isinstance(made.get("required"), bool):  # draft 3 has it at the property itself
+        del made["required"]
     name = made.get("$id")
     if isinstance(name, str) and name.startswith("#"):  # draft 7's anchors
         del made["$id"]

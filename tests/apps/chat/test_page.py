@@ -50,7 +50,7 @@ def page(tab: Page) -> Page:
     """The page anew, in English, on a wide and light screen; answers are short and always the same."""
     tab.look()
     tab.driver.get(f"{tab.url}/")
-    tab.run("sessionStorage.clear()")
+    tab.run("sessionStorage.clear(); localStorage.removeItem('talks')")
     tab.open()
     if tab.get("#tongue").text == "English":
         tab.get("#tongue").click()
@@ -115,6 +115,64 @@ def test_what_is_said_is_text_and_nothing_else(page: Page) -> None:
     page.say(hostile)
     assert page.done()[0] == hostile
     assert page.all("#messages img, #messages b") == [] and page.run("return window.hit") is None
+
+
+MARKDOWN = """# Squares
+
+Use a **comprehension**, see [docs](https://docs.python.org/3/) and [here](javascript:window.hit=1):
+
+```python
+print([n * n for n in range(10)])
+```
+
+1. first `n`
+
+| a | b |
+| --- | --- |
+| 1 | 2 |
+
+<img src=x onerror=window.hit=1> ![pixel](https://example.com/x.png) <style>body { display: none }</style>"""
+
+
+def test_answers_are_markdown_of_which_nothing_runs_or_loads(page: Page) -> None:
+    talk = [{"role": "user", "content": "**Squares**?"}, {"role": "assistant", "content": MARKDOWN}]
+    page.run("localStorage.setItem('talks', JSON.stringify([{id: 'a', messages: arguments[0]}]));"
+             "sessionStorage.setItem('talk', 'a')", talk)  # fmt: skip
+    page.open()
+    page.until(lambda: page.all(".rich pre"))
+    page.shoot("chat-markdown")
+    assert page.words()[0] == "**Squares**?"  # what the user wrote stays as it is
+    (code,) = page.all(".rich pre code")
+    assert code.text == "print([n * n for n in range(10)])"
+    for selector in (".rich h1", ".rich strong", ".rich ol li code", ".rich table td"):
+        assert page.all(selector), selector
+    links = [link.get_attribute("href") for link in page.all(".rich a")]
+    assert links == ["https://docs.python.org/3/", None]
+    assert page.all(".rich img, .rich style, .rich script") == [] and page.run("return window.hit") is None
+    assert "<img src=x onerror=window.hit=1> pixel <style>" in page.words()[1]
+    page.run("navigator.clipboard.writeText = async (text) => { window.kept = text; }")
+    page.get(".rich pre button").click()
+    page.until(lambda: page.run("return window.kept") == "print([n * n for n in range(10)])\n")
+
+
+def test_several_conversations_are_kept_and_each_can_go(page: Page) -> None:
+    page.set("most", "1")
+    page.say("The first one")
+    page.done()
+    page.get("#new").click()
+    assert page.words() == []
+    page.say("The second one")
+    page.done()
+    page.get("#talks-title").click()
+    assert [each.text for each in page.all("#talks-list .title")] == ["The second one", "The first one"]
+    page.all("#talks-list .title")[1].click()
+    assert page.words()[0] == "The first one"
+    page.run("sessionStorage.clear()")  # another tab begins anew, and has them all
+    page.open()
+    assert page.words() == [] and len(page.all("#talks-list li")) == 2
+    page.get("#talks-title").click()
+    page.all("#talks-list .drop")[0].click()
+    assert [each.text for each in page.all("#talks-list .title")] == ["The first one"]
 
 
 def test_errors_are_shown(page: Page) -> None:
