@@ -26,6 +26,7 @@ To add a target, write a file `benchmarks/fuzz_targets/AREA.py` with a list TARG
 
 import argparse
 import contextlib
+import copy
 import importlib
 import json
 import os
@@ -134,7 +135,7 @@ def damage_json(data: bytes, words: Sequence[bytes], chosen: random.Random) -> b
         elif way == 4 and words and isinstance(holder, dict):
             holder[chosen.choice(words).decode(errors="replace")] = holder[key]
         else:
-            holder[key] = chosen.choice(_VALUES)
+            holder[key] = copy.deepcopy(chosen.choice(_VALUES))  # the next round may damage it
     return json.dumps(document).encode()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from tests.references.llm_small import LOGITS, TEXT, TOKENS, VECTORS, bytes_said, write_model
+from tests.references.llm_small import LOGITS, STATE, TEXT, TOKENS, VECTORS, bytes_said, write_model
 from wherry.engine.answers import complete
 from wherry.engine.conversation import AnswerOptions
 from wherry.engine.language import Language, load_language
@@ -162,3 +162,25 @@ def test_names_of_special_tokens_in_a_text_are_these_tokens_unless_refused(tmp_p
     assert prompt() == prompt(parse_special=True) == len(marked)  # and no second token that begins a text
     assert prompt(parse_special=False) == len(language.text_prompt("<s>the</s>the")) > len(marked)
     assert language.marked_prompt("<s>the</s>the") == marked
+
+
+def test_a_gpu_pools_and_reads_layers_of_several_sizes_alike(tmp_path: Path) -> None:
+    from tests.engine.test_gpu import DEVICE, need_adapter
+
+    need_adapter()
+    family, said = LOGITS["heads of keys of layers"]
+    path = write_model(tmp_path / "small.gguf", family, {**said, "pooling_type": 1})
+    on_gpu = load_language(path, device=DEVICE, require_gpu=True)
+    np.testing.assert_allclose(on_gpu.logits(TOKENS)[[0, 40, 79], :64], _FIXTURE["logits heads of keys of layers"], atol=1e-2)
+    on_cpu = load_language(path, device="cpu", memory=1 << 30)
+    vectors = [embed_texts(language, [TEXT])[0].numbers for language in (on_gpu, on_cpu)]
+    np.testing.assert_allclose(*vectors, atol=2e-3)
+
+
+def test_weights_that_are_no_numbers_give_no_vector(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "small.gguf", "llama")
+    data = bytearray(path.read_bytes())
+    data[-STATE * 4 :] = np.full(STATE, np.nan, "<f4").tobytes()  # the last tensor's last row
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match="weights that make no numbers"):
+        embed_texts(load_language(path, device="cpu", memory=1 << 30), [TEXT])

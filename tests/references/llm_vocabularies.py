@@ -120,6 +120,22 @@ CASE_TEXTS = [
 ]
 
 
+# WordPiece: what a file says besides, and texts. Its numbers 100 to 102 are BERT's.
+SENTENCE_WORDS = ["[PAD]", *(f"[unused{i}]" for i in range(99)), "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SENTENCE_WORDS += "\u2581the \u2581he llo \u2581hello s \u2581a e \u2581e é \u2581é \u2581H H \u2581! \u2581中 \u2581don \u2581' \u2581t".split()
+SENTENCE_TYPES = [_CONTROL, *[1] * 99, *[_CONTROL] * 4, *[1] * (len(SENTENCE_WORDS) - 104)]
+SENTENCES: dict[str, Mapping[str, Any]] = {
+    "nothing said": {},
+    "upper case": {"normalizer.lowercase": False},
+    "accents": {"normalizer.strip_accents": False},
+    "first and last all the same": {"add_bos_token": False, "add_sep_token": False},
+    "numbers": {"bos_token_id": 104, "seperator_token_id": 105, "unknown_token_id": 106},
+    "a last token of another kind": {"eos_token_id": 104},
+    "a number of no token": {"bos_token_id": 5000},
+}
+SENTENCE_TEXTS = ["the hello", "The HELLO s!", "hellos the", "É é e", "中the", "don't", "xyz the", "", "[CLS] the"]
+
+
 def texts() -> list[str]:
     """Those above, and letters of many scripts in no order: what no corpus has."""
     chosen = random.Random(7)
@@ -251,6 +267,13 @@ def main(target: Path) -> None:
         for name, (kind, extra, said) in CASES.items():
             fields = with_extra(kinds[kind], extra, said)
             fixture["cases"][name] = {"kind": kind, "extra": extra, "said": said, **_case(Path(folder), fields, len(extra))}
+        fixture["sentences"] = {"tokens": SENTENCE_WORDS, "token_type": SENTENCE_TYPES, "texts": SENTENCE_TEXTS, "cases": {}}
+        for name, said in SENTENCES.items():
+            fields = {"model": "bert", "tokens": SENTENCE_WORDS, "token_type": SENTENCE_TYPES, **said}
+            model = LlamaModel(write(Path(folder) / "words.gguf", fields), vocabulary_only=True)
+            tokens = [model.tokens(text, add_special=True) for text in SENTENCE_TEXTS]
+            model.close()
+            fixture["sentences"]["cases"][name] = {"said": said, "tokens": tokens}
     # Names of one splitter share its numbers.
     seen: dict[str, str] = {}
     for name, found in fixture["splitters"].items():

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import ROOT
 from wherry.errors import FormatError
 from wherry.text.language import Vocabulary, gguf_vocabulary
+from wherry.text.sentences import SentenceTokenizer
 from wherry.text.splitters import SPLITTERS
 
 # Made by tests/references/llm_vocabularies.py.
@@ -107,3 +108,18 @@ def test_a_file_without_types_or_scores_has_plain_tokens() -> None:
 def test_what_a_file_says_wrongly_of_its_tokens_is_named(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(FormatError, match=words):
         vocabulary_of("gpt2", **changes)
+
+
+@pytest.mark.parametrize("name", _FIXTURE["sentences"]["cases"])
+def test_words_of_sentences_are_llama_cpps(name: str) -> None:
+    said = _FIXTURE["sentences"]
+    fields = {
+        "model": "bert",
+        "tokens": tuple(said["tokens"]),
+        "token_type": tuple(said["token_type"]),
+        **said["cases"][name]["said"],
+    }
+    fields = {f"tokenizer.ggml.{key}": value for key, value in fields.items()}
+    tokenizer = SentenceTokenizer.from_gguf(Path("model.gguf"), fields, 1000)
+    for text, expected in zip(said["texts"], said["cases"][name]["tokens"], strict=True):
+        assert tokenizer.encode(text) == expected, text

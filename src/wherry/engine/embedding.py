@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wherry.engine.session import open_device
 from wherry.engine.turns import Turns
-from wherry.errors import InputError, NotFoundError, TooLargeError
+from wherry.errors import FormatError, InputError, NotFoundError, TooLargeError
 from wherry.models import bert, nomic_bert
 from wherry.models.pooling import Pooling
 from wherry.models.rotation import rotation_table
@@ -96,6 +96,8 @@ class Embedder:
                 hidden = np.asarray(self.ops.numpy(self.encode(self.ops.array(ids), offsets)))
             hidden = hidden.reshape(len(batch), -1, self.dims.n_state)
             vectors = _pooled(hidden, self.pooling)
+            if not np.isfinite(vectors).all():
+                raise FormatError(f"{self.name}: found weights that make no numbers of a text, expected sound ones")
             out[batch] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return out
 

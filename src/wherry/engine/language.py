@@ -251,7 +251,7 @@ class Language:
     def embed(self, tokens: Sequence[int]) -> Floats:
         """tokens (T,) -> what the network makes of them (state,), of length 1: a vector for the whole text, as `pooling` says.
 
-        Raises InputError for a model that ranks texts.
+        Raises InputError for a model that ranks texts, FormatError for damaged weights.
         """
         if self.pooling is Pooling.RANK:
             raise InputError(f"{self.name}: found a model that ranks texts, expected one that gives vectors")
@@ -260,6 +260,8 @@ class Language:
             vector = self.scheduler.call(lambda rows, pages: rows.mean_hidden(tokens, 0, pages), len(tokens))
         else:
             vector = self.scheduler.call(lambda rows, pages: rows.hidden(tokens, 0, pages), len(tokens))
+        if not np.isfinite(vector).all():
+            raise FormatError(f"{self.name}: found weights that make no numbers of a text, expected sound ones")
         return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
 
 
