@@ -3,16 +3,22 @@
 import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from wherry.engine.session import Whisper
+from wherry.engine.catalog import ModelFiles
+from wherry.engine.session import Whisper, load_whisper
 from wherry.engine.timing import add_word_timestamps
 from wherry.engine.transcript import Segment, TranscribeOptions, Transcript
 from wherry.engine.writers import WRITERS
+from wherry.errors import FormatError
+from wherry.models.names import whisper_tensors
+from wherry.weights import open_checkpoint
+from wherry.weights.safetensors import write
 
 # Nothing is silent, no text is too repetitive or improbable: whatever the decoder makes of noise has to come out.
 EVERYTHING = TranscribeOptions(
@@ -86,3 +92,13 @@ def test_the_last_cue_ends_with_the_recording(tiny_en: Whisper, sample: Any) -> 
         transcript = tiny_en.transcribe(sample[: int(seconds * 16_000)], EVERYTHING)
         assert transcript.text.strip()
         assert transcript.segments[-1].end <= seconds
+
+
+def test_a_model_that_computes_nan_is_an_error_and_no_transcript(tmp_path: Path, tiny_en_files: ModelFiles, sample: Any) -> None:
+    dims, tensors = whisper_tensors(open_checkpoint(tiny_en_files.weights))
+    damaged = {name: np.array(x) for name, x in tensors.items()}
+    damaged["decoder.ln.bias"][0] = np.nan
+    write(tmp_path / "model.safetensors", damaged, asdict(dims))
+    whisper = load_whisper(tmp_path / "model.safetensors", tokenizer=tiny_en_files.tokenizer, device="cpu")
+    with pytest.raises(FormatError, match="not finite"), np.errstate(invalid="ignore"):
+        whisper.transcribe(sample[:16_000], EVERYTHING)
