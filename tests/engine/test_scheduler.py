@@ -114,7 +114,7 @@ def test_texts_that_have_no_likelihood(smollm2: Language) -> None:
         answers.score(smollm2, [1 << 20])
     with pytest.raises(InputError, match="top: found 21"):
         answers.score(smollm2, [5], 21)
-    with pytest.raises(PromptTooLongError, match="expected at most the context"):
+    with pytest.raises(PromptTooLongError, match="maximum context length"):
         answers.score(smollm2, [5] * (smollm2.context + 1))
 
     def stop() -> None:

@@ -25,7 +25,7 @@ from wherry.text.workers import START_WITH_WORDS, Check, Limits, WorkerEndedErro
 _MAX_GRAMMAR = 1 << 18  # characters
 _MAX_DEPTH = 100  # of a schema's JSON
 _LIMITS = Limits(seconds=0.8, nbytes=512 << 20, deadline=5.0)  # to compile a grammar; for each mask of an answer
-_MAX_SECONDS, _MAX_SECONDS_OF_TOKEN = 2.0, 0.02  # of all masks of an answer
+_MAX_SECONDS, _MAX_SECONDS_OF_TOKEN = 1.0, 0.01  # of all masks of an answer
 _TOO_MUCH = (
     f"found a grammar that takes more than {_LIMITS.seconds:g} s of work or {_LIMITS.nbytes >> 20} MB, expected a simpler one"
 )
