@@ -54,6 +54,14 @@ def test_a_model_that_ranks_gives_no_vector(tmp_path: Path) -> None:
     assert language.text_prompt(TEXT)
 
 
+def test_a_model_that_reads_backwards_too_gives_no_vector(tmp_path: Path) -> None:
+    """llama.cpp lets its tokens see later ones; a vector without that would be another, and nothing would say so."""
+    language = load(tmp_path, **{"attention.causal": False})
+    with pytest.raises(InputError, match="see later ones"):
+        embed_texts(language, [TEXT])
+    assert embed_texts(load(tmp_path, **{"attention.causal": True}), [TEXT])
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [

@@ -20,7 +20,7 @@ from wherry.engine.session import open_device
 from wherry.errors import FormatError, InputError, PromptTooLongError
 from wherry.models import gemma
 from wherry.models.language import LanguageModel, gemma_weights, language_model, llama_weights
-from wherry.models.pooling import Pooling, read_pooling
+from wherry.models.pooling import Pooling, is_causal, read_pooling
 from wherry.models.rotation import rotation_table
 from wherry.text.constraint import Constraint, Grammar, GrammarWords, grammar_words
 from wherry.text.language import Pieces, Vocabulary, gguf_vocabulary
@@ -63,6 +63,7 @@ class Language:
     scheduler: Scheduler
     memory: MemoryPlan
     pooling: Pooling  # what stands for a text in `embed`
+    causal: bool  # whether it was trained so that a token sees those before it alone
     sampling: SamplingDefaults  # how tokens are drawn where a caller says nothing of it
 
     @cached_property
@@ -251,8 +252,10 @@ class Language:
     def embed(self, tokens: Sequence[int]) -> Floats:
         """tokens (T,) -> what the network makes of them (state,), of length 1: a vector for the whole text, as `pooling` says.
 
-        Raises InputError for a model that ranks texts, FormatError for damaged weights.
+        Raises InputError for a model that ranks texts or whose tokens see later ones too, FormatError for damaged weights.
         """
+        if not self.causal:
+            raise InputError(f"{self.name}: found a model whose tokens see later ones too, expected one that reads forwards")
         if self.pooling is Pooling.RANK:
             raise InputError(f"{self.name}: found a model that ranks texts, expected one that gives vectors")
         tokens = tokens[:1] if self.pooling is Pooling.CLS else tokens
@@ -355,5 +358,6 @@ def load_language(
         Scheduler(rows),
         plan,
         read_pooling(checkpoint, model.family, Pooling.LAST),
+        is_causal(checkpoint, model.family),
         read_sampling_defaults(checkpoint),
     )

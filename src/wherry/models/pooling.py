@@ -31,6 +31,18 @@ def read_pooling(checkpoint: Checkpoint, family: str, default: Pooling) -> Pooli
     return default if found in (None, Pooling.NONE) else found
 
 
+def is_causal(checkpoint: Checkpoint, family: str) -> bool:
+    """Whether a token sees those before it alone. Raises FormatError."""
+    config = checkpoint.metadata.get("config")
+    if checkpoint.format == "gguf":
+        name, found = f"{family}.attention.causal", checkpoint.metadata.get(f"{family}.attention.causal")
+    else:
+        name, found = "is_causal", config.get("is_causal") if isinstance(config, dict) else None
+    if found is not None and not isinstance(found, bool):
+        raise FormatError(f'{checkpoint.path}: "{name}": found {found!r:.60}, expected true or false')
+    return found is not False
+
+
 def _of_gguf(checkpoint: Checkpoint, family: str) -> Pooling | None:
     name = f"{family}.pooling_type"
     found = checkpoint.metadata.get(name)
