@@ -55,7 +55,6 @@ if __name__ == "__main__":
 MAX_SECONDS, MAX_GROWTH = 5, 150 << 20
 _MAX_WAIT = 30.0  # seconds of a case by the clock: the machine may be busy
 _MAX_START = 120.0  # seconds for `seeds` and `start`
-_MAX_SPACE = 4 << 30  # bytes of address space beyond those at the start
 _MAX_FAILURES = 20  # of a target in one run
 _INTERESTING = (
     0,
@@ -161,6 +160,7 @@ class Target:
     words: Sequence[bytes] = ()
     damage: Callable[[bytes, Sequence[bytes], random.Random], bytes] = damage_bytes
     suite_cases: int = 300  # how many `tests/test_fuzz.py` runs: a few seconds' worth
+    max_space: int = 4 << 30  # bytes of address space beyond those at the start
 
     def case(self, seeds: Sequence[bytes], seed: int, number: int) -> bytes:
         """Case 0 and those after it, one for each seed, are the valid inputs themselves."""
@@ -296,7 +296,7 @@ def _child(name: str, module: str, seed: int, number: int, cases: int | None, fo
         with contextlib.suppress(Exception):
             read(each)
     pages = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (pages + _MAX_SPACE,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (pages + target.max_space,) * 2)
 
     def tell(**event: Any) -> None:
         os.write(results, json.dumps(event).encode() + b"\n")

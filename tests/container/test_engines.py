@@ -29,6 +29,19 @@ def test_a_guest_gets_its_arguments_and_variables(engine: Engine) -> None:
     assert result.stderr == "" or "platform" in result.stderr  # podman's warning
 
 
+def test_variables_that_steer_a_program_are_the_guests_and_steer_nothing(engine: Engine) -> None:
+    """glibc's loader says of a preload that it cannot find; Python of a home without its library that it cannot start."""
+    steering = ["LD_PRELOAD=/evil.so", "LD_DEBUG=libs", "PYTHONHOME=/evil", "VK_DRIVER_FILES=/evil.json"]
+    flags = [word for text in steering for word in ("-e", text)]
+    result = engine.run("probe", "show", flags=flags)
+    assert result.returncode == 0, result.stderr
+    assert set(steering) <= set(lines(result.stdout, "variable"))
+    assert "evil" not in result.stderr and "calling init" not in result.stderr
+    with engine.container("probe", "wait", line="waiting") as name:
+        inside = engine("exec", "-e", "LD_PRELOAD=/evil.so", name, "/probe.wasm", "show")
+        assert "LD_PRELOAD=/evil.so" in lines(inside.stdout, "variable") and "evil" not in inside.stderr, inside
+
+
 @pytest.mark.parametrize("code", [0, 1, 42])
 def test_exit_codes(engine: Engine, code: int) -> None:
     assert engine.run("probe", "exit", str(code)).returncode == code

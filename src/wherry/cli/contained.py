@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wherry.container import layout
+from wherry.container.guest_environment import take_guest_variables
 from wherry.container.standard_streams import open_standard_streams
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def main() -> None:
     for number in _ENDING:  # the first process of a container ignores every signal that it does not handle
         signal.signal(number, _end)
     file, name, *arguments = sys.argv[1:]
-    given = dict(os.environ)
+    given, kept = take_guest_variables(os.environ)
+    os.environ.clear()  # before a library that reads one is loaded
+    os.environ.update(kept)
     _surroundings()
     from wherry.cli.ending import end_at, ended
 
@@ -82,7 +85,7 @@ def _surroundings() -> None:
     for folder, variables in _DESCRIPTIONS.items():
         files = ":".join(map(str, sorted(Path(layout.GPU, folder).glob("*.json"))))
         for variable in variables if files else ():
-            os.environ.setdefault(variable, files)
+            os.environ[variable] = files
     os.environ["XDG_CACHE_HOME"] = layout.CACHE
 
 

@@ -10,6 +10,7 @@ import os
 from typing import Any, NamedTuple
 
 from wherry.container import layout
+from wherry.container.guest_environment import hide
 from wherry.container.rootfs import Root
 from wherry.errors import NotFoundError
 
@@ -59,10 +60,14 @@ def find_module(process: Config, root: Root) -> Module | None:
 
 
 def run_module(process: Config, module: Module, loader: str) -> None:
-    """Edit a process so that the runtime runs its module: file, the guest's name for itself, arguments."""
+    """Edit a process so that the runtime runs its module: file, the guest's name for itself, arguments. Its variables become
+    the guest's alone.
+    """
     args = process["args"]
     guest = [*layout.guest_command(loader), module.path, *args[module.position :]]
     process["args"] = [*args[: module.position], *guest]
+    if process.get("env"):
+        process["env"] = hide(process["env"])
 
 
 def add_mounts(config: Config, root: Root, rootfs: str, runtime: str, compiled: str) -> None:

@@ -7,6 +7,7 @@ stands in `manifest.json`, so that an update of one of those files can be told (
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -23,7 +24,8 @@ from wherry.isolation import child_environment, run_python
 Say = Callable[[str], None]
 
 _MANIFEST = "manifest.json"
-_FORMAT = 1
+_FORMAT = 2
+_PRELOAD_FILE = re.compile(rb"/etc/[A-Za-z0-9.-]*\.preload\0")  # in a program loader
 _COMPILE_SECONDS = 900
 # Of the standard library: what neither Wherry nor its packages import.
 _SKIPPED = {
@@ -100,6 +102,7 @@ def _compose(folder: Path, say: Say) -> Manifest:
     libraries[needs.loader.name] = needs.loader
     for name, path in sorted(libraries.items()):
         sources.append(_copy(folder, f"lib/{name}", path.resolve()))
+    _ignore_preload_file(folder / "lib" / needs.loader.name)
     (folder / "lib" / needs.loader.name).chmod(0o755)
     start = _START.replace("{version}", python)
     (folder / "start.py").write_text(start)
@@ -172,6 +175,18 @@ def _copy(folder: Path, inner: str, source: Path) -> Source:
     shutil.copyfile(source, target)
     target.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
     return Source(inner, str(source), target.stat().st_size, _digest(target))
+
+
+def _ignore_preload_file(loader: Path) -> None:
+    """The loader reads names of libraries from /etc/ld.so.preload, which in a container is the image's: have this copy look in
+    the runtime instead, where there is no such file. Raises FormatError for a loader that is not glibc's.
+    """
+    data = loader.read_bytes()
+    files = set(_PRELOAD_FILE.findall(data))
+    nowhere = f"{layout.RUNTIME}/-".encode()
+    if len(files) != 1 or len(file := files.pop()) <= len(nowhere):
+        raise FormatError(f"{loader}: found {len(files)} names of a preload file, expected one, as glibc's loader has it")
+    loader.write_bytes(data.replace(file, nowhere.ljust(len(file), b"\0")))
 
 
 def _digest(path: Path) -> str:

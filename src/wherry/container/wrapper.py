@@ -12,6 +12,7 @@ import sys
 from typing import Any, NamedTuple, NoReturn
 
 from wherry.container import bundle, layout
+from wherry.container.guest_environment import hide_options
 from wherry.container.rootfs import Root
 from wherry.container.standard_streams import open_standard_streams
 from wherry.errors import InputError, NotFoundError, WherryError
@@ -114,9 +115,10 @@ def edit_words(argv: list[str], call: Call, root: Root, settings: Settings) -> l
     """The same for an `exec` that names its program on the command line, as a person would."""
     process = {"args": argv[call.rest + 1 :], "cwd": call.options.get("--cwd", "/")}
     module = bundle.find_module(process, root)
-    if module is not None:
-        bundle.run_module(process, module, settings.loader)
-    return [*argv[: call.rest + 1], *process["args"]]
+    if module is None:
+        return argv
+    bundle.run_module(process, module, settings.loader)
+    return [*hide_options(argv[: call.rest]), argv[call.rest], *process["args"]]
 
 
 def main() -> NoReturn:
