@@ -33,19 +33,23 @@ def _words(*numbers: int) -> str:
 
 
 def _program(calls: list[Any]) -> bytes:
-    """[[name, argument, …], …] as a module that makes the calls and ends with 7, or with 99 for an answer that is no errno."""
+    """[[name, argument, …], …] as a module that makes the calls and ends with 7, or with 99 for an answer that is no errno.
+
+    What is no call is left out; arguments that are missing are 0, and what is no number is its text's length.
+    """
     lines = []
     for each in calls:
-        if not (isinstance(each, list) and each and isinstance(each[0], str) and all(type(n) is int for n in each[1:])):
-            raise InputError("found no call")
-        name, arguments = each[0], each[1:]
-        kinds = ("i32",) * 5 if name == "log" else CALLS.get(name, ())
-        if len(arguments) != len(kinds) or not kinds:
-            raise InputError(f"{name}: found {len(arguments)} arguments")
-        values = [f"({kind}.const {number % (1 << int(kind[1:]))})" for kind, number in zip(kinds, arguments, strict=True)]
+        if not (isinstance(each, list) and each and each[0] in (*OURS, "log")):
+            continue
+        name, arguments = each[0], [n if type(n) is int else len(str(n)) for n in each[1:]]
+        kinds = ("i32",) * 5 if name == "log" else CALLS[name]
+        padded = [*arguments, *[0] * len(kinds)][: len(kinds)]
+        values = [f"({kind}.const {number % (1 << int(kind[1:]))})" for kind, number in zip(kinds, padded, strict=True)]
         called = f"(call ${name} {' '.join(values)})"
         wrong = f"(if (i32.gt_u {called} (i32.const {_HIGHEST_ERRNO})) (then (call $exit (i32.const 99))))"
         lines.append(called if name == "log" else wrong)
+    if not lines:
+        raise InputError("found no call")
     records = (
         f'(data (i32.const {_NAME}) "default") (data (i32.const {_TENSOR}) "{_words(_DIMS, 2, 1, _DATA, 16)}")'
         f'(data (i32.const {_DIMS}) "{_words(1, 4)}") (data (i32.const {_BUILDER}) "{_words(_DATA, 16)}")'

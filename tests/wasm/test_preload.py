@@ -5,6 +5,7 @@ import pytest
 
 from wherry.errors import InputError, ModelNotFoundError, NotFoundError
 from wherry.wasm.nn.backend import load_graph
+from wherry.wasm.nn.opened import open_beneath
 from wherry.wasm.nn.preload import GuestPaths, Preload, parse_preload, parse_preloads
 
 
@@ -85,3 +86,57 @@ def test_a_preload_without_its_file_is_a_model_that_was_not_found(tmp_path: Path
     with pytest.raises(NotFoundError) as unknown:
         load_graph(preloads, "other", paths.resolve, "cpu", False, print)
     assert unknown.value.nn_errno == 8
+
+
+def test_a_file_that_was_found_is_the_one_that_is_read(tmp_path: Path) -> None:
+    """Whatever takes its name afterwards: a link to a file of the host's, another file, nothing."""
+    root, secret = tmp_path / "root", tmp_path / "secret"
+    (root / "deep").mkdir(parents=True)
+    secret.write_bytes(b"not yours")
+    for name in ("a.gguf", "deep/b.gguf", "c.gguf"):
+        (root / name).write_bytes(b"model")
+    (root / "relative").symlink_to("deep/b.gguf")
+    (root / "absolute").symlink_to(root / "c.gguf")
+    paths = GuestPaths((("/m", root),))
+    found = [paths.resolve_mounted(f"/m/{name}") for name in ("a.gguf", "deep/b.gguf", "relative", "absolute")]
+    found.append(paths.resolve(str(root / "c.gguf")))  # as the host's own path
+    (root / "a.gguf").unlink()
+    (root / "a.gguf").symlink_to(secret)
+    (root / "deep").rename(root / "elsewhere")
+    (root / "deep").symlink_to(tmp_path)
+    (tmp_path / "b.gguf").write_bytes(b"not yours")
+    (root / "c.gguf").write_bytes(b"model")
+    secret.replace(root / "c.gguf")
+    for path in found:
+        assert path.read_bytes() == path.read_bytes() == b"model"  # each time that a reader opens it
+        with path.open("rb") as file:
+            assert file.read(3) == b"mod"
+        assert path.stat().st_size == 5 and path.suffix == ".gguf"
+    assert found[0] == root / "a.gguf" and str(root / "deep/b.gguf") in f"{found[1]}: a message"
+    assert (found[1].parent / "b.gguf").read_bytes() == b"not yours"  # a path made from it is a plain one
+
+
+def test_a_link_that_comes_into_a_path_meanwhile_is_not_followed(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "deep").mkdir(parents=True)
+    (tmp_path / "secret").write_text("s")
+    (root / "link").symlink_to(tmp_path / "secret")
+    (root / "folder").symlink_to(tmp_path)
+    for inside in ("link", "folder/secret"):
+        with pytest.raises(OSError, match=r"symbolic links|Not a directory"):
+            open_beneath(root, Path(inside))
+    os.mkfifo(root / "pipe")
+    for inside in ("pipe", "deep"):
+        with pytest.raises(NotFoundError, match="regular file"):
+            open_beneath(root, Path(inside))
+        with pytest.raises(NotFoundError):
+            GuestPaths((("/", root),)).resolve(f"/{inside}")
+
+
+def test_the_descriptor_of_a_found_file_goes_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / "model").write_text("m")
+    paths = GuestPaths((("/", tmp_path),))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(50):
+        paths.resolve("/model")
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1

@@ -12,6 +12,7 @@ weight, which is 127 there) and compressed-tensors' with STEM.weight_scale. Thei
 
 import json
 import mmap
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -86,7 +87,7 @@ def _open(path: Path) -> tuple["_Tensors", dict[str, str]]:
     """One file's tensors, and what it says of itself."""
     try:
         # The library compares sizes, offsets and the file's length, but has no arrays for bfloat16, and copies the others.
-        with safe_open(str(path), framework="numpy") as file:
+        with safe_open(os.fspath(path), framework="numpy") as file:
             stored = dict(file.metadata() or {})
         with path.open("rb") as mapped:
             data = mmap.mmap(mapped.fileno(), 0, access=mmap.ACCESS_READ)

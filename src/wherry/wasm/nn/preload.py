@@ -3,6 +3,7 @@
 In place of the paths there may be `oci://IMAGE`, a model in a registry; Burn's language may follow an image with a tag or digest.
 """
 
+import contextlib
 import posixpath
 import re
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wherry.errors import InputError, NotFoundError
+from wherry.wasm.nn.opened import open_beneath, open_file
 
 ENCODINGS = {
     "openvino": 0, "onnx": 1, "tensorflow": 2, "pytorch": 3, "tensorflowlite": 4, "autodetect": 5, "ggml": 6,
@@ -90,7 +92,7 @@ class GuestPaths:
     mounts: tuple[tuple[str, Path], ...]
 
     def resolve(self, path: str) -> Path:
-        """A preload's path -> the host's file: through the mounts first, then as the host's own path.
+        """A preload's path -> the host's file, opened: through the mounts first, then as the host's own path.
 
         The operator wrote it, not the guest, so a host path is no escape; but a mount's `..` or symbolic link must not
         leave that mount.
@@ -98,7 +100,7 @@ class GuestPaths:
         if (mounted := self._mounted(path)) is not None:
             return mounted
         if (direct := Path(path)).is_file():
-            return direct
+            return open_file(direct)
         raise NotFoundError(
             f'preload: found no file "{path}" in the guest\'s folders ({self._known()}) or on the host',
             hint="give the folder to the guest with --dir HOST:GUEST",
@@ -119,8 +121,9 @@ class GuestPaths:
             if pure.startswith(prefix + "/"):
                 root = host.resolve()
                 candidate = (root / pure[len(prefix) :].lstrip("/")).resolve()
-                if candidate.is_relative_to(root) and candidate.is_file():
-                    return candidate
+                if candidate != root and candidate.is_relative_to(root):
+                    with contextlib.suppress(OSError, NotFoundError):  # it is not there, or a link came into the path meanwhile
+                        return open_beneath(root, candidate.relative_to(root))
         return None
 
     def _known(self) -> str:
