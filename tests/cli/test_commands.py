@@ -151,9 +151,9 @@ def test_one_bad_file_stops_none_of_the_others(recordings: Path, tmp_path: Path)
     files = [recordings / name for name in ("a.wav", "bad.wav", "nowhere.wav", "b.wav")]
     result = transcribe("--output-dir", tmp_path / "new/out", "--format", "txt", *files)
     assert result.returncode == 1
-    assert sorted(path.name for path in (tmp_path / "new/out").iterdir()) == ["a.txt", "b.txt"]
+    assert sorted(path.name for path in (tmp_path / "new/out").glob("[!.]*")) == ["a.txt", "b.txt"]
     told = [line for line in result.stderr.splitlines() if line.startswith("wherry: ")]
-    assert ["bad.wav" in told[0], "nowhere.wav" in told[1], len(told)] == [True, True, 2]
+    assert ["nowhere.wav" in told[0], "bad.wav" in told[1], len(told)] == [True, True, 2]  # what can be is checked at first
 
 
 def test_a_file_alone_exits_with_its_own_code(recordings: Path) -> None:

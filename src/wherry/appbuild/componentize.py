@@ -26,8 +26,8 @@ _MOST_KEPT = 16  # compiled apps
 _FORM = 2  # raised when the same inputs are to be compiled again
 # Of Wherry's own: what runs inside, besides the modules of `guest` that are no tests' tools, and its page.
 _OWN = (
-    "__init__.py", "errors.py", "engine/__init__.py", "engine/conversation.py", "engine/transcript.py", "engine/writers.py",
-    "wasm/wit/app.wit",
+    "__init__.py", "errors.py", "engine/__init__.py", "engine/conversation.py", "engine/cues.py", "engine/transcript.py",
+    "engine/writers.py", "wasm/wit/app.wit",
 )  # fmt: skip
 _NOT_INSIDE = ("fake.py", "fake_chat.py", "client.py")
 # What the standard library imports only while it runs, where web apps come by.

@@ -31,16 +31,17 @@ def named_models(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def find_any_model(name: str, *, say: Callable[[str], None], policy: str = "missing") -> ModelFiles:
+def find_any_model(name: str, *, say: Callable[[str], None], policy: str = "missing", kind: str | None = None) -> ModelFiles:
     """As `find_model`; and `oci://IMAGE`, a model in a registry, fetched unless the store has it.
 
     policy     of fetching, as `wherry run --pull` has it: missing, always or never
+    kind       speech, language or sentences, where the caller can use no other
 
     Raises NotFoundError, FormatError, DownloadError.
     """
     if not name.startswith(_SCHEME):
         with download_progress() as on_progress:
-            return find_model(name, default_cache(), say=say, on_progress=on_progress)
+            return find_model(name, default_cache(), say=say, on_progress=on_progress, kind=kind)
     path = _fetch(name.removeprefix(_SCHEME), say, policy)
     found, config = find_model(str(path), default_cache(), say=say), path.with_name("config.json")
     return replace(found, config=config) if found.config is None and path.is_file() and config.is_file() else found

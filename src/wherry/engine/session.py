@@ -1,7 +1,7 @@
 """The one door to speech recognition: a model on a device, shared by its callers."""
 
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -89,10 +89,13 @@ class Whisper:
         Raises InputError for an option or sample that cannot be, FormatError for a file without audio.
         """
         stream = self.stream(audio, options, check, max_seconds=max_seconds)
-        segments = tuple(stream.segments)
+        return self.joined(stream, list(stream.segments))
+
+    def joined(self, stream: TranscriptStream, segments: Sequence[Segment]) -> Transcript:
+        """A stream and all its segments -> the transcript."""
         return Transcript(
             text=self.tokenizer.decode([token for segment in segments for token in segment.tokens]),
-            segments=segments,
+            segments=tuple(segments),
             language=stream.language,
             duration=stream.duration,
             words=tuple(word for segment in segments for word in segment.words),

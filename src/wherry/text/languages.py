@@ -14,5 +14,5 @@ my myanmar, bo tibetan, tl tagalog, mg malagasy, as assamese, tt tatar, haw hawa
 jw javanese, su sundanese, yue cantonese
 """
 
-_ENTRIES = (entry.split(maxsplit=1) for entry in _TABLE.replace("\n", " ").split(","))
+_ENTRIES = (entry.split(maxsplit=1) for entry in _TABLE.strip().replace("\n", " ").split(","))
 LANGUAGES: dict[str, str] = {entry[0]: entry[1] for entry in _ENTRIES}

@@ -1,5 +1,6 @@
 """Whisper's vocabulary: byte-level BPE with special tokens for language, task and time (openai-whisper, tokenizer.py)."""
 
+import difflib
 import string
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -192,8 +193,9 @@ def language_code(name: str) -> str:
     by_name = {text: code for code, text in LANGUAGES.items()}
     code = wanted if wanted in LANGUAGES else by_name.get(wanted) or aliases.get(wanted)
     if code is None:
+        near = difflib.get_close_matches(wanted, [*by_name, *aliases], n=3)
         raise InputError(
             f'language: found "{name}", expected a language code such as en, de, zh or its English name',
-            hint="leave it out to have the language detected",
+            hint=f"did you mean {' or '.join(near)}?" if near else "leave it out to have the language detected",
         )
     return code
