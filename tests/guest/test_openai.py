@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wherry.errors import NotFoundError, OutOfMemoryError
+from wherry.errors import FormatError, NotFoundError, OutOfMemoryError
 from wherry.guest import openai
 from wherry.guest.client import Client
 from wherry.guest.page import Page
@@ -80,3 +80,17 @@ def test_a_page_has_its_own_files_over_those_that_all_share(tmp_path: Path) -> N
     assert found["base.css"] and found["base.css"][1]["Content-Type"] == "text/css; charset=utf-8"
     assert found["index.html"] and "default-src 'none'" in found["index.html"][1]["Content-Security-Policy"]
     assert page.find("notes.bak") is page.find("../api.json") is page.find("nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("/tmp/wherry-app-x1/audio-3.wav: found no sound", "audio-3.wav: found no sound"),
+        ("cannot read /root/.cache/wherry/models/a/model.gguf (17 bytes)", "cannot read model.gguf (17 bytes)"),
+        ("json_schema: #/properties/a/not: no", "json_schema: #/properties/a/not: no"),
+        ("see https://example.com/a/b", "see https://example.com/a/b"),
+        ("file: found text/plain", "file: found text/plain"),
+    ],
+)
+def test_folders_of_the_server_are_nothing_to_clients(said: str, told: str) -> None:
+    assert openai.of_host(FormatError(said)).message == told

@@ -190,6 +190,29 @@ def test_no_more_calls_than_wanted_are_taken() -> None:
     assert reader.add(said) + reader.end() == "" and len(reader.calls) == 1
 
 
+HOSTILE = {
+    "marks": "<tool_call>" * 5000,
+    "objects": '<tool_call>{"name": "now", "arguments": {"a": ' * 1000,
+    "strings": '<tool_call>{"' * 4000,
+    "fences": "```" * 10_000,
+    "ticks": "`" * 30_000,
+    "functions": "<function=now>" * 4000,
+    "brackets": "[" * 30_000,
+    "lists": "[now(" * 5000,
+    "wrapped": '{"tool_calls": [' * 5000,
+    "lines": '{"name":\n' * 3000,
+}
+
+
+@pytest.mark.parametrize("size", [64, 1 << 20])
+@pytest.mark.parametrize("case", HOSTILE)
+def test_what_is_begun_over_and_over_is_text_in_the_end(case: str, size: int) -> None:
+    said = HOSTILE[case]
+    reader = CallReader(SCHEMAS)
+    assert "".join(reader.add(said[at : at + size]) for at in range(0, len(said), size)) + reader.end() == said
+    assert reader.calls == []
+
+
 def test_text_after_code_is_not_held_back() -> None:
     reader = CallReader(SCHEMAS)
     assert reader.add("```python\nprint(1)\n") == "```python\nprint(1)\n"

@@ -120,6 +120,15 @@ def test_a_required_call_is_of_the_familys_form(family: str) -> None:
         call_schema(style, [], None, parallel=True)
 
 
+@pytest.mark.parametrize("parameters", [{}, {"type": "object"}, {"type": "object", "properties": {}, "required": []}])
+def test_a_tool_that_names_no_arguments_is_called_with_none(parameters: Any) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+    found: Any = call_schema(tool_style(TEMPLATES["hermes"]), tools, None, parallel=True)["$defs"]["arguments_of_f"]
+    assert found["type"] == "object" and found["additionalProperties"] is False
+    free = [{"type": "function", "function": {"name": "f", "parameters": {"additionalProperties": True}}}]
+    assert call_schema(tool_style(""), free, None, parallel=True)["$defs"]["arguments_of_f"]["additionalProperties"] is True
+
+
 def test_references_of_a_schema_mean_what_they_meant() -> None:
     parameters = {"properties": {"a": {"$ref": "#/$defs/x"}, "b": {"$ref": "#"}}, "$defs": {"x": {"type": "string"}}}
     tools = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
@@ -130,11 +139,14 @@ def test_references_of_a_schema_mean_what_they_meant() -> None:
 _PARTS = [
     "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "[ARGS]", "<|python_tag|>", "now", '{"name": "now", "arguments": {}}',
     '{"name":', "{", "}", "[", "]", '"', " ", "\n", "a", "<", "<tool", ";", "\\", "[[" * 500,
+    "```", "`", "```json\n", "<think>", "</think>", "<function=now>", "</function>", "<parameter=a>", "[now()]",
+    "now(a=1)", "Action:",
+    "<|tool_call|>", "<｜tool▁sep｜>", "</tool_call>\n", '{"tool_calls": [',
 ]  # fmt: skip
 
 
-@settings(max_examples=200)
-@given(st.lists(st.sampled_from(_PARTS), max_size=12), st.lists(st.integers(1, 40), min_size=1, max_size=8), st.booleans())
+@settings(max_examples=400)
+@given(st.lists(st.sampled_from(_PARTS), max_size=14), st.lists(st.integers(1, 40), min_size=1, max_size=8), st.booleans())
 def test_what_is_found_does_not_depend_on_the_pieces(parts: list[str], sizes: list[int], expected: bool) -> None:
     """And where there is no call, every character of the answer is text."""
     said = "".join(parts)

@@ -5,6 +5,7 @@ app = openai.answering(site)
 """
 
 import json
+import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -14,6 +15,8 @@ from wherry.errors import NotFoundError, WherryError
 from wherry.guest.wsgi import Application
 
 Headers = list[tuple[str, str]]
+# Of absolute paths: where this server keeps its files is nothing to clients.
+_FOLDERS = re.compile(r"(?<![\w.:/#\"'])/(?:[^\s/:\"']+/)+")
 _MAX_HEADER = 1000  # characters of one
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 EVENT_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -39,9 +42,10 @@ class ApiError(Exception):
 
 def of_host(error: WherryError) -> ApiError:
     """What the host refused."""
+    message = _FOLDERS.sub("", error.message)
     if isinstance(error, NotFoundError):
-        return ApiError(error.http_status, error.message, param="model", code="model_not_found")
-    return ApiError(error.http_status, error.message)
+        return ApiError(error.http_status, message, param="model", code="model_not_found")
+    return ApiError(error.http_status, message)
 
 
 def answering(app: Application, explain: Callable[[WherryError], ApiError] = of_host) -> Application:

@@ -27,6 +27,7 @@ CLOSING = (
 _SEPARATOR, _ARGUMENTS, _CALL_ID = "<｜tool▁sep｜>", "[ARGS]", "[CALL_ID]"
 # Where these are tokens that steer the model they have no text: here it counts.
 MARKS = frozenset({*OPENING, *CLOSING, _SEPARATOR, _ARGUMENTS, _CALL_ID})
+_MAX_NESTED = 3  # marks before a call
 _FENCED_ONLY = "Action:"
 _PART_OF_CALL = ("functools[", "<function=", '<function name="')  # marks that are the beginning of the call itself
 _PLAIN = tuple(mark for mark in OPENING if mark not in (*_PART_OF_CALL, _FENCED_ONLY))
@@ -78,8 +79,8 @@ class CallParser:
         return False
 
     def take_one(self, literals: Sequence[str]) -> str:
-        """The literal that is next, the longest of them; "" for none."""
-        return next((each for each in sorted(literals, key=len, reverse=True) if self.take(each)), "")
+        """The literal that is next, the first of them; "" for none. Those that begin others come after them."""
+        return next((each for each in literals if self.take(each)), "")
 
     def blank(self) -> None:
         """Skip white space up to something else, or the end of the answer."""
@@ -117,10 +118,12 @@ class CallParser:
             return self._fence()
         return self.body()
 
-    def body(self) -> list[Call]:
-        """One JSON value, list or function, whatever form it has."""
+    def body(self, *, fenced: bool = False) -> list[Call]:
+        """One JSON value, list or function, whatever form it has. fenced: in a fence there is no other."""
         self.blank()
-        while self.take_one(_PLAIN):
+        for _ in range(_MAX_NESTED):
+            if not self.take_one(_PLAIN):
+                break
             self.blank()
         if self.take("<function=") or self.take('<function name="'):
             return [self._function()]
@@ -128,7 +131,7 @@ class CallParser:
             self._fail_at_end()
         if self.text[self.at] in "{[":
             return self._json_or_python()
-        if self.text[self.at] == "`":
+        if self.text[self.at] == "`" and not fenced:
             return self._fence()
         return self._named()
 
@@ -169,7 +172,7 @@ class CallParser:
             if bare and self.text[self.at : self.at + 1] in ("{", "["):
                 found += self.bare()
             else:
-                found += self.body()
+                found += self.body(fenced=True)
 
     def _json_or_python(self, *, bare: bool = False) -> list[Call]:
         start = self.at
@@ -197,15 +200,15 @@ class CallParser:
             raise NoCallError from error
         return value
 
-    def _call(self, value: Any, *, bare: bool = False) -> list[Call]:
-        """Those of a JSON object, wrapped or not."""
+    def _call(self, value: Any, *, bare: bool = False, wrapped: bool = False) -> list[Call]:
+        """Those of a JSON object, wrapped once or not."""
         if not isinstance(value, dict):
             raise NoCallError
         for key in ("function", "tool_call"):
             if isinstance(value.get(key), dict):
                 value = value[key]
-        if isinstance(value.get("tool_calls"), list) and value["tool_calls"]:
-            return [call for each in value["tool_calls"] for call in self._call(each, bare=bare)]
+        if isinstance(value.get("tool_calls"), list) and value["tool_calls"] and not wrapped:
+            return [call for each in value["tool_calls"] for call in self._call(each, bare=bare, wrapped=True)]
         name = next((value[key] for key in ("name", "tool_name", "function") if key in value), None)
         given: Any = next((value[key] for key in ("arguments", "parameters") if key in value), None if bare else {})
         if isinstance(given, str):

@@ -217,8 +217,17 @@ def call_schema(style: ToolStyle, tools: Sequence[Mapping[str, Any]], name: str 
     call: dict[str, Any] = calls[0] if len(calls) == 1 else {"anyOf": calls}
     if style.listed:
         call = {"type": "array", "items": call, "minItems": 1, **({} if parallel and name is None else {"maxItems": 1})}
-    definitions = {place: _moved(function["parameters"], f"#/$defs/{place}") for place, function in places.items()}
+    definitions = {place: _moved(_closed(function["parameters"]), f"#/$defs/{place}") for place, function in places.items()}
     return {**call, "$defs": definitions}
+
+
+def _closed(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Arguments are an object. A tool that names none takes none."""
+    found = {"type": "object", **parameters}
+    rest = found.keys() - {"type", "properties", "required", "title", "description", "$schema"}
+    if not found.get("properties") and not found.get("required") and not rest:
+        found["additionalProperties"] = False
+    return found
 
 
 def _moved(schema: Any, place: str, depth: int = 0) -> Any:
