@@ -5,6 +5,7 @@ interpreter, and an empty or relative entry of PATH is the current folder: a pla
 with the user's rights. Each interpreter that Wherry starts is started here (`tests/test_isolation.py`).
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -35,11 +36,25 @@ _TAIL_LINES = 200  # of a child's output, kept for an error
 
 def python_command(module: str, *arguments: str) -> list[str]:
     """The command line that runs `module` as `python -m` does, without the current folder and PYTHON* variables."""
-    return [sys.executable, *interpreter_flags(), "-c", _BOOTSTRAP, str(_ROOT), module, *arguments]
+    return [*_interpreter(), *interpreter_flags(), "-c", _BOOTSTRAP, str(_ROOT), module, *arguments]
+
+
+def _interpreter() -> list[str]:
+    """This interpreter, and the program loader with its options where it was started by one, as in a container whose root has
+    none (container/layout.py)."""
+    with contextlib.suppress(OSError):
+        if not Path("/proc/self/exe").samefile(sys.executable):
+            words = Path("/proc/self/cmdline").read_bytes().decode(errors="surrogateescape").split("\0")
+            if sys.executable in words[1:] and Path("/proc/self/exe").samefile(words[0]):
+                return words[: words.index(sys.executable) + 1]
+    return [sys.executable]
 
 
 def interpreter_flags() -> tuple[str, ...]:
-    """`-I`, or where Wherry is installed in the user's own site-packages, all of `-I` but `-s`."""
+    """`-I`, or where Wherry is installed in the user's own site-packages, all of `-I` but `-s`. Without the site module as this
+    process is."""
+    if sys.flags.no_site:
+        return ("-I", "-S")
     user = site.getusersitepackages() if site.ENABLE_USER_SITE else None
     return ("-E", "-P") if user is not None and _ROOT.is_relative_to(user) else ("-I",)
 

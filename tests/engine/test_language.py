@@ -11,7 +11,8 @@ from tests.references.llm_prompts import PROMPTS
 from wherry.engine.catalog import default_cache, find_model
 from wherry.engine.language import Language, load_language
 from wherry.engine.sampling import Sampler, SamplingOptions
-from wherry.errors import FormatError, InputError, TooLargeError
+from wherry.engine.sentences import embed_texts
+from wherry.errors import FormatError, InputError, PromptTooLongError, TooLargeError
 
 # Made by tests/references/llm_logits.py.
 _FIXTURE = np.load(ROOT / "tests/fixtures/llm_logits.npz")
@@ -85,6 +86,21 @@ def test_prompts_that_do_not_fit_are_refused(smollm2: Language) -> None:
         next(smollm2.generate([], SamplingOptions(), 1))
     with pytest.raises(InputError, match="unknown tokens"):
         next(smollm2.generate([1 << 30], SamplingOptions(), 1))
+
+
+def test_texts_that_cannot_fit_are_refused_before_they_are_read(smollm2: Language, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever their tokens are: a token stands for so many bytes at most."""
+    for text in ("a" * 8_000_000, "😀" * 500_000, " " * 2_000_000):
+        monkeypatch.setattr(type(smollm2.vocabulary), "encode", lambda *arguments, **named: pytest.fail("it was read"))
+        with pytest.raises(PromptTooLongError, match=r"prompt: found .* bytes, which are at least"):
+            smollm2.text_prompt(text)
+        with pytest.raises(PromptTooLongError, match=r"messages: found .* bytes"):
+            smollm2.prompt([{"role": "system", "content": "short"}, {"role": "user", "content": text}])
+        with pytest.raises(TooLargeError, match=r"texts\[1\]: found .* bytes"):
+            embed_texts(smollm2, [[1, 2], text])
+        monkeypatch.undo()
+    longest = max(range(len(smollm2.vocabulary.pieces)), key=lambda token: len(smollm2.vocabulary.pieces[token]))
+    assert len(smollm2.text_prompt(smollm2.vocabulary.pieces[longest].decode() * 4000)) <= smollm2.context
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

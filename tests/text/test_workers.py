@@ -2,13 +2,18 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
+from tests.conftest import ROOT
 from tests.text.test_language import FIELDS
 from wherry.errors import FormatError, InputError, StoppedError, TooLargeError
 from wherry.text import language as language_module
@@ -201,3 +206,21 @@ def _wait_until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_workers_start_under_a_program_loader_and_without_the_site_module(tmp_path: Path) -> None:
+    """As in a container whose root has no loader: the interpreter's own path alone starts nothing there."""
+    program = Path(sys.executable).resolve()
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    loader = next(line.split()[0] for line in listed.splitlines() if "ld-linux" in line)
+    folders = {str(Path(words[2]).parent) for line in listed.splitlines() if len(words := line.split()) > 3}
+    site = tmp_path / "site"
+    shutil.copytree(ROOT / "src/wherry", site / "wherry")
+    for entry in Path(numpy.__file__).parents[1].iterdir():
+        if entry.name != "wherry":
+            (site / entry.name).symlink_to(entry)
+    code = f"import sys; sys.path.append({str(site)!r})\nfrom wherry.text.templates import render_chat\n"
+    code += "print(render_chat('{{ messages[0].content }}', [{'role': 'user', 'content': 'rendered'}], names={}))"
+    command = [loader, "--inhibit-cache", "--library-path", ":".join(folders), str(program), "-ISB", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout, done.returncode) == ("rendered\n", 0), done.stderr

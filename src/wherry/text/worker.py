@@ -23,6 +23,7 @@ from wherry.text.workers import CONTROL, KILL, START_WITH_TOKENIZER, START_WITH_
 
 _KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _REAP_SECONDS = 1.0
+_IDLE_SECONDS = 120.0  # of a process with a vocabulary, until it ends
 
 
 @dataclass(eq=False)
@@ -146,7 +147,10 @@ def _work(connection: Connection, loaded: Loaded, argument: int) -> NoReturn:
 def serve(control: socket.socket, loaded: Loaded) -> None:
     jobs: dict[int, int] = {}  # number -> process
     while True:
-        if not select.select([control], [], [], _REAP_SECONDS if jobs else None)[0]:
+        idle = _IDLE_SECONDS if loaded.payload else None  # a vocabulary is large
+        if not select.select([control], [], [], _REAP_SECONDS if jobs else idle)[0]:
+            if not jobs:
+                break  # the next job starts it anew
             _reap(jobs)
             continue
         message, descriptors, _, _ = socket.recv_fds(control, CONTROL.size, 1)

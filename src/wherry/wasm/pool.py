@@ -43,6 +43,7 @@ _TICK_SECONDS = 0.1
 _GRACE_SECONDS = 1.0  # for an instance that is stopped to end
 _MOST_LEFT_BEHIND = 32
 _FOLDER = "/tmp"  # as the app sees its own
+_MAX_REUSED_BODY = 4 << 20  # bytes of a request
 _MAX_FILES = 1000  # in the app's folder
 _ASKING_SECONDS = 10.0  # for an app to say something of itself
 
@@ -130,7 +131,7 @@ class Pool:
                 self._say(f"{self.program.path.name}: after the answer: {error}")
             raise
         finally:
-            self._give_back(instance)
+            self._give_back(instance, exchange.request.size <= _MAX_REUSED_BODY)
 
     def close(self) -> None:
         """No request runs any more."""
@@ -161,9 +162,10 @@ class Pool:
             self.live += 1
         return _Instance(self, self._ended)
 
-    def _give_back(self, instance: "_Instance") -> None:
+    def _give_back(self, instance: "_Instance", reuse: bool) -> None:
+        """Not for reuse after a large body: what an instance's memory has grown by is given back with the instance alone."""
         with self._guard:
-            if instance.usable:
+            if instance.usable and reuse:
                 self._idle.append(instance)
                 return
             if instance.left_behind:
