@@ -56,6 +56,25 @@ GRAMMARS: list[tuple[str, Sequence[str]]] = [
     ('root ::= "\u00e9\u65e5"', ["é日", "e"]),
     ('root ::= [\u0430-\u044f]+', ["привет", "abc"]),
     ('root ::= "a"\nroot ::= "b"', ["a", "b"]),
+    (
+        r"""root ::= value
+value ::= object | list | text | number | ("true" | "false" | "null") ws
+object ::= "{" ws (text ":" ws value ("," ws text ":" ws value)*)? "}" ws
+list ::= "[" ws (value ("," ws value)*)? "]" ws
+text ::= "\"" ([^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4}))* "\"" ws
+number ::= "-"? ([0-9] | [1-9] [0-9]{0,15}) ("." [0-9]+)? ([eE] [-+]? [0-9]{1,3})? ws
+ws ::= | " " | "\n" [ \t]{0,20}
+""",
+        ['{"a": [1, -2.5e+3, "x\\n\\u00e9\\"", {}], "é": null}', '{"a" 1}', "[01]", "[1,]", '"\x01"', "[\n\t1]", "-0.5"],
+    ),
+    (
+        r"""root ::= (sum "=" [ \t\n]* name "\n")+
+sum ::= part ([-+*/] part)*
+part ::= name | number | "(" sum ")"
+name ::= [a-z] [a-z0-9_]* [ \t\n]*
+number ::= [0-9]+ [ \t\n]*""",
+        ["a+1=b\n", "(a*2)/c = d\n", "a=1\n", "a+=b\n", "a=b"],
+    ),
     ("root ::= \"it's\" 'x'", ["it's"]),
     (r'root ::= "\x4"', ["a"]),
     (r'root ::= "\u12"', ["a"]),

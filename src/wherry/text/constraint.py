@@ -13,12 +13,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper, grammar_from
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 from numpy.typing import NDArray
 
 from wherry.errors import InputError, TooLargeError
 from wherry.text.enforceable import Enforceable, Omission, can_close
-from wherry.text.gbnf import is_lark, plain_gbnf
+from wherry.text.gbnf import is_lark, lark_of_gbnf
 from wherry.text.language import Vocabulary
 from wherry.text.workers import START_WITH_WORDS, Check, Limits, WorkerEndedError, Workers, no_check, shared_workers
 
@@ -207,8 +207,9 @@ def compile_here(form: str, text: str, field: str, options: Mapping[str, bool]) 
         return _checked(field, text, lambda: LLMatcher.grammar_from_regex(text))
     if form == "lark":
         return _checked(field, text, lambda: LLMatcher.grammar_from_lark(text))
-    text = text if is_lark(text) else plain_gbnf(text, field)
-    return _checked(field, text, lambda: grammar_from("gbnf", text))
+    _check_size(field, text)
+    lark = text if is_lark(text) else lark_of_gbnf(text, field)
+    return _checked(field, text, lambda: LLMatcher.grammar_from_lark(lark))
 
 
 def serve_matcher(

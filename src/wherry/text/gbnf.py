@@ -1,8 +1,9 @@
-"""llama.cpp's grammars (GBNF) in the part of their language that llguidance reads as llama.cpp does.
+"""llama.cpp's grammars (GBNF) in Lark's language, as llguidance reads it.
 
-llguidance's own reader knows neither `\\-` nor `\\u00e9`, takes `.` for anything but a line feed, `&&` in brackets for an
-intersection, and two rules whose names differ in a hyphen for one. So a grammar is read here, as llama.cpp's parser reads it
-(src/llama-grammar.cpp), and written anew: rules numbered, every character of brackets written out, comments left out.
+llguidance's own reader knows neither `\\-` nor `\\u00e9`, takes `.` for anything but a line feed and `&&` in brackets for an
+intersection. And it makes tokens of a lexer of what it can, as long as can be: `name ::= [a-z]+ [ \\n]*` before a "\\n" would
+leave that nothing. In GBNF every character is for the grammar to decide. So a grammar is read here, as llama.cpp's parser reads
+it (src/llama-grammar.cpp), and every token of the lexer is one character. A mask of 49,152 tokens takes 2 ms then, and took 0.1.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _ESCAPES = {"t": "\t", "r": "\r", "n": "\n", **{letter: letter for letter in '\\"[]-'}}
 _CODES = {"x": 2, "u": 4, "U": 8}  # digits of a character's number
-_ANY = "[\\x00-\U0010ffff]"
+_ANY = "/[\\x00-\U0010ffff]/"
 _MAX_TIMES = 2000  # llama.cpp's own; what may come more often may come without end
 _MAX_DEPTH = 200  # of brackets
 
@@ -26,8 +27,8 @@ def is_lark(text: str) -> bool:
     return _LARK.search(text) is not None
 
 
-def plain_gbnf(text: str, field: str = "grammar") -> str:
-    """The same grammar for llguidance. Raises InputError, with the place, for what llama.cpp would refuse."""
+def lark_of_gbnf(text: str, field: str = "grammar") -> str:
+    """The same grammar in Lark's language. Raises InputError, with the place, for what llama.cpp would refuse."""
     return _Reader(text, field).grammar()
 
 
@@ -48,7 +49,8 @@ class _Reader:
                 raise InputError(f'{self.field}: found no rule "{name}", expected each rule that is named')
         if "root" not in self.rules:
             raise InputError(f'{self.field}: found no rule "root", expected one where the grammar begins')
-        return "\n".join(f"{_rule_name(number, self.rules)} ::= {body}" for number, body in self.defined.items())
+        start = f"%llguidance {{}}\n\nstart: {_rule_name(self.rules['root'])}\n"
+        return start + "".join(f"{_rule_name(number)}: {body}\n" for number, body in self.defined.items())
 
     def _rule(self) -> None:
         number = self._number(self._name("the name of a rule"))
@@ -71,6 +73,7 @@ class _Reader:
 
     def _sequence(self, depth: int) -> str:
         parts: list[str] = []
+        weights: list[int] = []  # how often each is repeated, one repetition within another
         while self.at < len(self.text):
             letter = self.text[self.at]
             if letter == '"':
@@ -88,21 +91,27 @@ class _Reader:
             elif letter in "*+?{":
                 if not parts:
                     raise self._fault("something to repeat before it")
-                parts[-1] = f"({parts[-1]}){self._times()}"
+                times, count = self._times()
+                weights[-1] *= count
+                if weights[-1] >= _MAX_TIMES:
+                    raise self._fault(f"fewer than {_MAX_TIMES} times in all")
+                parts[-1] = f"({parts[-1]}){times}"
             elif letter in "<!":
                 raise self._fault("characters", "tokens by name or number cannot stand in a grammar here")
             elif _NAME.match(letter):
-                parts.append(_rule_name(self._number(self._name("the name of a rule")), self.rules))
+                parts.append(_rule_name(self._number(self._name("the name of a rule"))))
             else:
                 break
+            weights += [1] * (len(parts) - len(weights))
             self._space(lines=depth > 0)
         return " ".join(parts) or '""'
 
-    def _times(self) -> str:
+    def _times(self) -> tuple[str, int]:
+        """How often, as Lark writes it, and a number of it."""
         letter = self.text[self.at]
         self.at += 1
         if letter != "{":
-            return letter
+            return letter, 1
         self._space(lines=True)
         least = most = self._count()
         self._space(lines=True)
@@ -113,7 +122,7 @@ class _Reader:
         self._expect("}")
         if least > _MAX_TIMES or most < least:
             raise self._fault(f"{least} to {most} times", f"at most {_MAX_TIMES} times, and no fewer than at least")
-        return f"{{{least},}}" if most > _MAX_TIMES else f"{{{least},{most}}}"
+        return (f"{{{least},}}", max(least, 1)) if most > _MAX_TIMES else (f"{{{least},{most}}}", max(most, 1))
 
     def _count(self) -> int:
         found = _NUMBER.match(self.text, self.at)
@@ -127,7 +136,7 @@ class _Reader:
         letters = []
         while not self._next('"'):
             letters.append(self._letter())
-        return '"' + "".join(map(_quoted, letters)) + '"'
+        return " ".join(f'"{_quoted(letter)}"' for letter in letters) or '""'
 
     def _brackets(self) -> str:
         self.at += 1
@@ -142,7 +151,7 @@ class _Reader:
                 part = f"{part}-{_bracketed(last)}" if first <= last else ""  # a range backwards has nothing in it
             parts.append(part)
         if any(parts):
-            return f"[{'^' if other else ''}{''.join(parts)}]"
+            return f"/[{'^' if other else ''}{''.join(parts)}]/"
         if not empty and not other:
             raise self._fault("brackets with a character in them")
         return '""' if empty else _ANY
@@ -209,8 +218,8 @@ class _Reader:
         return InputError(f"{self.field}: line {line}, column {column}: found {found}, expected {expected}", hint=hint)
 
 
-def _rule_name(number: int, rules: dict[str, int]) -> str:
-    return "root" if rules.get("root") == number else f"rule{number}"
+def _rule_name(number: int) -> str:
+    return f"rule{number}"
 
 
 def _quoted(letter: str) -> str:
