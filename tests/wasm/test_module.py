@@ -10,9 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import wasmtime
 
 from tests.wasm.wat import command, make
-from wherry.errors import FormatError, NotFoundError
+from wherry.errors import FormatError, InputError, NotFoundError
 from wherry.wasm.compiled import CompiledCache
 from wherry.wasm.module import load_module, new_engine
 
@@ -170,3 +171,30 @@ def test_processes_share_the_cache(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, ["keep", "remove", "keep", "remove"])) == [(0, "")] * 4
     assert run(tmp_path) == (7, [])
+
+
+@pytest.mark.parametrize(
+    "import_",
+    [
+        '"fd_read" (func (param v128))',
+        '"fd_read" (func (param v128 i32 i32 i32) (result i32))',
+        '"fd_write" (func (result v128))',
+        '"sock_accept" (func (param i32 v128) (result i32))',
+        '"args_get" (func (param i32 i32) (result v128))',
+        '"random_get" (func (param v128 v128) (result i32))',  # wasmtime's own
+        '"fd_read" (func (param externref funcref i32 i32) (result i32))',
+        '"fd_read" (func (param i64 i32 i32 i32) (result i32))',
+        '"poll_oneoff" (func (param i32 i32 i32 i32))',
+    ],
+)
+def test_an_import_of_other_types_is_refused_and_ends_no_process(tmp_path: Path, import_: str) -> None:
+    """wasmtime's C interface aborts where it is asked for the name of some types, so they are never asked for."""
+    text = f'(module (import "wasi_snapshot_preview1" {import_}) (memory (export "memory") 1) (func (export "_start")))'
+    with pytest.raises(InputError, match="wasi_snapshot_preview1::"):
+        make(tmp_path, bytes(wasmtime.wat2wasm(text))).run()
+
+
+def test_a_module_may_use_vectors_in_what_it_exports(tmp_path: Path) -> None:
+    body = '(func (export "f") (param v128) (result v128) local.get 0) (func (export "_start"))'
+    text = f'(module (memory (export "memory") 1) (global (export "g") v128 (v128.const i64x2 0 0)) {body})'
+    assert make(tmp_path, bytes(wasmtime.wat2wasm(text))).run() == 0
