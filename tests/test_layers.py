@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/wherry"
 
 # Files that everything may import: the exceptions, how child processes are started, where a server may send us.
-SHARED = {"addresses", "errors", "isolation"}
+SHARED = {"addresses", "errors", "interruption", "isolation"}
 # Folder -> what it may import of Wherry, besides SHARED.
 ALLOWED: dict[str, set[str]] = {
     "gpu": set(),

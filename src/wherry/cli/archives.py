@@ -58,6 +58,7 @@ def load(source: Path | None, tag: str | None) -> None:
       docker save app | wherry load
       wherry load -i speech.tar
     """
+    from wherry.cli.activity import CountedReader, bytes_shown
     from wherry.cli.store import open_store, warn_of_what_does_not_run
     from wherry.errors import NotFoundError
     from wherry.oci.archive import load as load_archive
@@ -67,12 +68,13 @@ def load(source: Path | None, tag: str | None) -> None:
     name = Reference.parse(tag) if tag else None
     store = open_store()
     if source is None:
-        images = load_archive(store, sys.stdin.buffer, "stdin", name)
+        with bytes_shown("stdin") as on_bytes:
+            images = load_archive(store, CountedReader(sys.stdin.buffer, 0, on_bytes), "stdin", name)
     elif source.is_dir():
         images = load_folder(store, source, name)
     elif source.is_file():
-        with source.open("rb") as file:
-            images = load_archive(store, file, str(source), name)
+        with source.open("rb") as file, bytes_shown(source.name) as on_bytes:
+            images = load_archive(store, CountedReader(file, source.stat().st_size, on_bytes), str(source), name)
     else:
         raise NotFoundError(f"{source}: found no such file, expected a tar file or the folder of an OCI layout")
     for image in images:

@@ -64,6 +64,9 @@ def build(
     honoured. The labels wherry.preload, wherry.publish, wherry.device, wherry.memory, wherry.timeout, wherry.requests,
     wherry.coarse-clock and wherry.allow-net say how the image wants to be run. Prints the digest.
 
+    On a terminal each step shows how far it is, and an app is prepared for this machine at the end, so that its first run starts
+    at once.
+
     FILE.wasm alone becomes a Wasm artifact, which is the module and nothing else.
 
     \b
@@ -72,9 +75,12 @@ def build(
       wherry build -t speech .
       wherry build -t localhost:5000/speech:1 -f Dockerfile.tiny --build-arg MODEL=tiny_en .
     """
+    import sys
     from contextlib import ExitStack
+    from functools import partial
 
-    from wherry.cli.build_app import app_recipe, is_app
+    from wherry.cli.activity import activity, bytes_shown
+    from wherry.cli.build_app import app_recipe, is_app, prepare_app
     from wherry.cli.store import open_store
     from wherry.container.standalone import bundle
     from wherry.engine.catalog import default_cache
@@ -100,7 +106,8 @@ def build(
     else:
         with ExitStack() as stack:
             if is_app(source, file):
-                recipe = stack.enter_context(app_recipe(source, models, default_cache(), anew=no_cache, say=say))
+                made = app_recipe(source, models, default_cache(), anew=no_cache, say=say, shown=not quiet)
+                recipe = stack.enter_context(made)
             elif models:
                 raise InputError(f"{source}: found --model, which only a folder with an app.py has")
             else:
@@ -108,9 +115,13 @@ def build(
             if not references and recipe.name:
                 references = [Reference.parse(recipe.name)]
             carried = bundle(default_cache() / "standalone", say) if standalone else None
-            made = Compression(compression)
+            packing = Compression(compression)
             first = references[0] if references else None
-            descriptor = build_image(recipe, store, first, compression=made, bundle=carried, say=say)
+            watch = partial(bytes_shown, shown=not quiet)
+            descriptor = build_image(recipe, store, first, compression=packing, bundle=carried, say=say, watch=watch)
+            if is_app(source, file) and not quiet and sys.stderr.isatty():  # somebody who is there, and will run it next
+                with activity("preparing it for this machine: its first run starts at once", say):
+                    prepare_app(recipe, default_cache())
     for reference in references:
         if reference != references[0]:
             store.tag(reference, descriptor)

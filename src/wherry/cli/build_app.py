@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from wherry.appbuild.componentize import AppSource, build_component
+from wherry.cli.activity import activity
 from wherry.cli.model_address import find_any_model, named_models
 from wherry.engine.catalog import model_kind
 from wherry.engine.convert import convert_whisper
@@ -56,15 +57,18 @@ def _project(folder: Path) -> AppProject | None:
 
 
 @contextmanager
-def app_recipe(folder: Path, models: Sequence[str], cache: Path, *, anew: bool, say: Callable[[str], None]) -> Iterator[Recipe]:
-    """What is made lies where the recipe says for as long as the block lasts."""
+def app_recipe(
+    folder: Path, models: Sequence[str], cache: Path, *, anew: bool, say: Callable[[str], None], shown: bool = True
+) -> Iterator[Recipe]:
+    """What is made lies where the recipe says for as long as the block lasts. shown: whether a terminal shows that it goes on."""
     project = _project(folder)
     assert project is not None, "is_app says so"
     name = project.name or _image_name(folder)
     if name:
         Reference.parse(name)  # a name that cannot be is told before anything is compiled
     listed = list(_files(folder))
-    component = build_component(AppSource(folder), listed, cache, anew=anew, say=say)
+    with activity("compiling the app", say, shown=shown):
+        component = build_component(AppSource(folder), listed, cache, anew=anew, say=say)
     steps: list[Step] = []
     preloads: list[str] = []
     with ExitStack() as stack:
@@ -85,6 +89,16 @@ def app_recipe(folder: Path, models: Sequence[str], cache: Path, *, anew: bool, 
             labels={**project.labels, **settings.labels},
             name=name,
         )
+
+
+def prepare_app(recipe: Recipe, cache: Path) -> None:
+    """Have the cache hold what the app's first run on this machine would compile."""
+    from wherry.wasm.module import compile_into
+
+    for step in recipe.steps:
+        for entry in step.entries:
+            if entry.path == _COMPONENT and entry.source is not None:
+                compile_into(entry.source, cache)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -116,7 +130,8 @@ def _model(stack: ExitStack, name: str, model: str, say: Callable[[str], None]) 
         return Step(f"the model {name}", _with_folders(entries)), f"{name}:{encoding}:AUTO:{entries[0].path}"
     temporary = stack.enter_context(scratch_folder())
     weights = temporary / "model.safetensors"
-    convert_whisper(found.weights, weights, "q8_0")
+    with activity(f"converting {model} to eight bits", say):
+        convert_whisper(found.weights, weights, "q8_0")
     folder = _MODELS / name
     names = ("model.safetensors", "model.cfg", "tokenizer.json")
     entries = [Entry(folder / part, temporary / part) for part in names]

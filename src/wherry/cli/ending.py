@@ -10,6 +10,8 @@ from pathlib import Path
 from wherry.engine.cache import default_cache
 from wherry.errors import InputError, WherryError
 
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 class SignalledError(BaseException):
     """A signal came that ends the program: raised wherever it is, as Ctrl-C is, so that what it has made goes with it."""
@@ -45,13 +47,30 @@ def ended(work: Callable[[], object]) -> int:
     except SignalledError as signalled:
         return signalled.exit_code
     except OSError as error:  # a full disk, a folder that may not be written: the system's words say it best
-        report(InputError(f"{error.filename or 'system'}: {error.strerror or error}", hint=_hint(error)))
+        report(InputError(_message(error), hint=_hint(error)))
         return 1
     return code if isinstance(code, int) else 0
 
 
+def _message(error: OSError) -> str:
+    """A write to a full disk comes without its file's name: then the fullest disk of those that we write to is named."""
+    if error.errno not in _DISK_FULL:
+        return f"{error.filename or 'system'}: {error.strerror or error}"
+    if error.filename:
+        return f"{error.filename}: the disk is full"
+    import shutil
+    import tempfile
+
+    free = {}
+    for folder in (default_cache(), Path(tempfile.gettempdir()), Path.cwd()):
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        free[existing] = shutil.disk_usage(existing).free
+    fullest = min(free, key=lambda path: free[path])
+    return f"{fullest}: the disk is full ({free[fullest] / 1e6:.0f} MB free)"
+
+
 def _hint(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _DISK_FULL:
         return "`wherry prune` removes what no image needs; XDG_CACHE_HOME moves the cache"
     if isinstance(error.filename, str):
         cache, place = default_cache(), Path(error.filename)

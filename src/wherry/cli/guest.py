@@ -82,6 +82,11 @@ def _run_target(target: str, arguments: Sequence[str], options: RunOptions, say:
     own = [_mount(text) for text in options.volume]
     for mount in own:
         mount.check()  # for apps too, whose instances would each fail; and before an image is fetched
+    published_ports(options.publish, ())
+    for text in options.allow_net:
+        AllowedHost.parse(text)
+    if options.memory:
+        _size(options.memory)
     of_user = options.nn_preload or split_preloads(given.get(PRELOAD_VARIABLE) or os.environ.get(PRELOAD_VARIABLE) or "")
 
     with open_program(
@@ -145,6 +150,7 @@ def _run_target(target: str, arguments: Sequence[str], options: RunOptions, say:
                     f"{program.module}: --network host: found a component, expected a core module",
                     hint="--allow-net HOST names what a component may reach, -p the port that it serves",
                 )
+            from wherry.cli.activity import activity
             from wherry.cli.serve import ServeOptions, serve
             from wherry.wasm.arguments import check_unicode
             from wherry.wasm.component import Compiled
@@ -152,7 +158,8 @@ def _run_target(target: str, arguments: Sequence[str], options: RunOptions, say:
             from wherry.wasm.wasi.world import RUN
 
             check_unicode(program.module, program.argv, variables)
-            compiled = Compiled(program.module, cache, say)
+            with activity(f"preparing {program.module.name} for this machine, once", say, shown=options.network != "engine"):
+                compiled = Compiled(program.module, cache, say)
             if compiled.version_of(RUN) is None:
                 if missing:  # a server without its model answers nobody
                     raise missing[0]

@@ -4,6 +4,7 @@ import importlib
 import os
 import signal
 import sys
+from typing import NoReturn
 
 import click
 
@@ -11,6 +12,7 @@ from wherry.cli.ending import end_at, ended, report
 from wherry.cli.suggest import SuggestingGroup
 from wherry.container.standard_streams import open_standard_streams
 from wherry.errors import InputError
+from wherry.interruption import has_abandoned_calls
 
 _COMMANDS = {
     "build": "wherry.cli.build",
@@ -102,7 +104,16 @@ def main() -> None:
     """The console script: every way that a command may end, to an exit code."""
     open_standard_streams()
     end_at(signal.SIGTERM)
-    sys.exit(ended(_called))
+    leave(ended(_called))
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with this exit code."""
+    if has_abandoned_calls():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # native code that runs while Python goes would crash; all that is ours has gone with the error
+    sys.exit(code)
 
 
 def _called() -> object:

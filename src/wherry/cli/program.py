@@ -107,7 +107,10 @@ def _of_image(
     command = [entrypoint, *arguments] if entrypoint else [*config.entrypoint, *(arguments or config.cmd)]
     if not command:
         raise InputError(f"image {manifest.digest}: found neither an entrypoint nor a command", hint="name one with --entrypoint")
-    unpacked = stack.enter_context(roots.unpacked(manifest, config))
+    from wherry.cli.activity import activity
+
+    with activity("unpacking the image, once", lambda line: print(line, file=sys.stderr)):
+        unpacked = stack.enter_context(roots.unpacked(manifest, config))
     root = unpacked if read_only else stack.enter_context(roots.writable(unpacked))
     folder = config.working_dir or "/"
     return Program(

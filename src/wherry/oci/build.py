@@ -3,7 +3,8 @@
 Nothing that differs from build to build goes in: no time, no host, no user. The same recipe gives the same digest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
@@ -26,6 +27,15 @@ _LINUX = Platform("linux", "amd64")
 PROJECT, DOCKERFILE = "wherry.toml", "Dockerfile"
 _EPOCH = "1970-01-01T00:00:00Z"
 _MAX_RECIPE = 1 << 20  # bytes
+
+
+OnBytes = Callable[[int, int], None]  # bytes done, bytes altogether
+Watch = Callable[[str], AbstractContextManager[OnBytes]]  # shows a step of this name while it lasts
+
+
+@contextmanager
+def _unwatched(step: str) -> Iterator[OnBytes]:
+    yield lambda done, total: None
 
 
 def read_recipe(folder: Path, file: Path | None, arguments: Mapping[str, str]) -> Recipe:
@@ -65,8 +75,9 @@ def build(
     compression: Compression = Compression.GZIP,
     bundle: Bundle | None = None,
     say: Callable[[str], None] = lambda line: None,
+    watch: Watch = _unwatched,
 ) -> Descriptor:
-    """Make the image, name it -> its index. `say` takes a line a layer.
+    """Make the image, name it -> its index. `say` takes a line a layer, `watch` shows one while it is compressed.
 
     With a `bundle`, the entry for linux/amd64 carries it and runs the guest by itself: any engine runs it as an ordinary image.
 
@@ -75,13 +86,14 @@ def build(
     settings = _settings(recipe)
     guest = _find_guest(recipe)
     with store.hold():
-        layers = _store_layers(recipe, store, compression, say)
+        layers = _store_layers(recipe, store, compression, say, watch)
         manifests = []
         for platform in BUILT:
             mine, below = recipe, list[Layer]()
             if bundle is not None and platform == _LINUX:
                 mine = _standing_alone(recipe, guest, bundle)
-                below = [store_layer(store, bundle.entries, compression)]
+                with watch("runtime") as on_bytes:
+                    below = [store_layer(store, bundle.entries, compression, on_bytes)]
                 say(f"runtime    {below[0].descriptor.size / 1e6:8.2f} MB  for {platform} alone")
             config = to_json(_config(mine, settings, [*below, *layers], platform))
             manifest = Manifest.build(Descriptor.of(OCI_CONFIG, config), [layer.descriptor for layer in (*below, *layers)])
@@ -131,11 +143,14 @@ def _find_guest(recipe: Recipe) -> PurePosixPath:
     )
 
 
-def _store_layers(recipe: Recipe, store: Store, compression: Compression, say: Callable[[str], None]) -> list[Layer]:
+def _store_layers(
+    recipe: Recipe, store: Store, compression: Compression, say: Callable[[str], None], watch: Watch
+) -> list[Layer]:
     steps = [step for step in recipe.steps if step.entries]
     layers = []
     for i, step in enumerate(steps, 1):
-        layer = store_layer(store, step.entries, compression)
+        with watch(f"layer {i}/{len(steps)}") as on_bytes:
+            layer = store_layer(store, step.entries, compression, on_bytes)
         say(f"layer {i}/{len(steps)}  {layer.descriptor.size / 1e6:8.2f} MB  {step.created_by}")
         layers.append(layer)
     return layers

@@ -16,6 +16,7 @@ from typing import Protocol
 import deflate
 
 from wherry.errors import FormatError, InputError
+from wherry.interruption import interruptible
 from wherry.oci.digest import Readable
 
 if sys.version_info >= (3, 14):
@@ -92,7 +93,8 @@ class Compressor:
             self.close()
 
     def _write_member(self, size: int) -> None:
-        self._sink.write(bytes(deflate.gzip_compress(bytes(self._waiting[:size]), self._level)))
+        plain, level = bytes(self._waiting[:size]), self._level
+        self._sink.write(interruptible(lambda: bytes(deflate.gzip_compress(plain, level))))  # seconds of native work
         del self._waiting[:size]
         self._members += 1
 

@@ -6,7 +6,7 @@ of one commit is not in a layer.
 
 import io
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -46,8 +46,14 @@ class Layer:
     diff_id: Digest
 
 
-def store_layer(store: Store, entries: Sequence[Entry], compression: Compression) -> Layer:
-    """Write a layer into the store, or find it there: what was compressed before is not compressed again.
+def store_layer(
+    store: Store,
+    entries: Sequence[Entry],
+    compression: Compression,
+    on_bytes: Callable[[int, int], None] = lambda done, total: None,
+) -> Layer:
+    """Write a layer into the store, or find it there: what was compressed before is not compressed again. `on_bytes` hears how
+    much of the plain tar is written, of how much.
 
     Raises InputError where a file changes while it is read.
     """
@@ -60,7 +66,7 @@ def store_layer(store: Store, entries: Sequence[Entry], compression: Compression
             return Layer(known, diff_id)
         with store.writer() as writer:
             with Compressor(writer, compression, program=plain.size in _PROGRAMS) as compressor:
-                again = _Hashing(compressor)
+                again = _Hashing(compressor, lambda done: on_bytes(done, plain.size))
                 _write_tar(again, entries)
             if again.digest != diff_id:
                 raise InputError("layer: found files that changed while they were read, expected them to stay")
@@ -73,9 +79,10 @@ def store_layer(store: Store, entries: Sequence[Entry], compression: Compression
 class _Hashing(io.RawIOBase):
     """Hashes what is written, and passes it on where there is somewhere to pass it to."""
 
-    def __init__(self, sink: Writable | None) -> None:
+    def __init__(self, sink: Writable | None, on_bytes: Callable[[int], None] = lambda done: None) -> None:
         super().__init__()
         self.size = 0
+        self._on_bytes = on_bytes
         self._sink = sink
         self._hasher = Digest("sha256", "").hasher()
 
@@ -87,6 +94,7 @@ class _Hashing(io.RawIOBase):
         self.size += len(piece)
         if self._sink is not None:
             self._sink.write(piece)
+        self._on_bytes(self.size)
         return len(piece)
 
     @property

@@ -41,6 +41,8 @@ def unpack_layer(stream: Readable, root: Path, *, diff_id: Digest, limits: Limit
             layer.apply(member, tar)
         layer.settle_links()
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # written bytes have no name in Python's own message
+            raise OSError(error.errno, os.strerror(error.errno), str(root)) from error
         if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ):
             raise
         raise FormatError(f"{place}: found a name that this file system refuses: {error.strerror}") from error

@@ -11,6 +11,7 @@ from wasmtime import _ffi as ffi
 from wasmtime import component
 
 from wherry.errors import FormatError, NotFoundError, TooLargeError
+from wherry.interruption import interruptible
 from wherry.wasm.compiled import CompiledCache
 from wherry.wasm.memory import PAGE_BYTES
 
@@ -122,7 +123,7 @@ def _compiled(kind: Any, engine: wasmtime.Engine, path: Path, wasm: bytes, cache
         except wasmtime.WasmtimeError as error:  # of another machine's processor: it is replaced below
             say(f"{path.name}: compiled again ({reason_of(error)})")
     try:
-        made = kind(engine, wasm)
+        made = interruptible(lambda: kind(engine, wasm))
     except wasmtime.WasmtimeError as error:
         raise FormatError(f"{path}: found an invalid module ({reason_of(error)}), expected WebAssembly 2.0") from error
     if kept is not None:
