@@ -103,8 +103,12 @@ def _call_grammar(style: ToolStyle, tools: Sequence[Mapping[str, Any]], options:
     """Of an answer that is a call, of the tool that is named or of any."""
     name = options.tool_name
     schema = call_schema(style, tools, name, parallel=options.parallel_tool_calls)
-    strict = any(tool["function"].get("strict") for tool in tools if name in (None, tool["function"]["name"]))
-    return json_schema(schema, "tools", spaced=False, strict=strict, check=check)
+    for index, tool in enumerate(tools):
+        function = tool["function"]
+        if function.get("strict") and name in (None, function["name"]):
+            field = f"tools[{index}].function.parameters"  # what is refused is named where the caller has it
+            json_schema(function["parameters"], field, spaced=False, strict=True, check=check)
+    return json_schema(schema, "tools", spaced=False, check=check)
 
 
 def _either(

@@ -18,7 +18,7 @@ _MOST = {"/v1/chat/completions": "max_tokens", "/v1/completions": "max_tokens", 
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Answers that nobody reads are short."""
     if _wanted(case) and case.path in _MOST and isinstance(case.body, dict):
-        case.body = {name: value for name, value in case.body.items() if name != "max_completion_tokens"}
+        case.body = {name: value for name, value in case.body.items() if name not in ("max_completion_tokens", "n_predict")}
         case.body |= {_MOST[case.path]: 1} | ({"n": 1} if case.body.get("n") else {})
 
 

@@ -306,6 +306,16 @@ def test_no_limit_of_tokens(tokens: int | None, client: openai.OpenAI) -> None:
         assert (found.message.content, found.finish_reason) == (PARIS, "stop")
 
 
+def test_a_strict_tool_is_refused_where_the_caller_has_it(client: openai.OpenAI) -> None:
+    parameters = {"type": "object", "properties": {"a": {"type": "array", "items": {"enum": [1]}, "uniqueItems": True}}}
+    tool: Any = {"type": "function", "function": {"name": "f", "parameters": parameters, "strict": True}}
+    with pytest.raises(openai.BadRequestError, match="#/properties/a/uniqueItems: true") as caught:
+        ask(client, tools=[WEATHER, tool], tool_choice="required")
+    assert caught.value.param == "tools[1].function.parameters"
+    tool["function"]["strict"] = False
+    assert ask(client, tools=[tool], tool_choice="required", max_tokens=60).choices[0].finish_reason == "tool_calls"
+
+
 def test_strict_alone_refuses_what_cannot_be_enforced(client: openai.OpenAI) -> None:
     schema = {"type": "array", "items": {"enum": [1, 2]}, "uniqueItems": True, "maxItems": 2}
     form: Any = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
