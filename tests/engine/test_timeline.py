@@ -1,5 +1,6 @@
 """Times as a player shows them, where the engine hears the sound without its holes."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from wherry.audio.decode import SAMPLE_RATE, open_audio
 from wherry.engine.session import Whisper
 from wherry.engine.timeline import Timeline
 from wherry.engine.transcript import Segment, TranscribeOptions, Word
+from wherry.wasm.nn.backend import WhisperSpeech
+from wherry.wasm.nn.graph import Tensor
 
 Floats = NDArray[np.float32]
+_U8 = 3  # wasi-nn's number of the type of bytes
 LATE = Timeline(((0.0, 5.0),))
 TWO = Timeline(((5.0, 10.0), (8.0, 100.0)))
 
@@ -84,6 +88,15 @@ def test_any_span_stays_in_order() -> None:
         assert line.heard(line.shown(a)) == pytest.approx(a)
 
 
+def test_thousands_of_holes_cost_little() -> None:
+    """A recording whose maker wanted it so; a step for each hole and each word would be billions."""
+    line = Timeline(tuple((k * 0.3, 1.0) for k in range(36_000)))
+    words = [(k * 0.3, k * 0.3 + 0.2) for k in range(30_000)]
+    found = list(line.segments([_segment(a, b, (a, b)) for a, b in words], lambda segment, hole: [segment]))
+    assert found[-1].end <= line.duration(10_800)
+    assert all(a.end <= b.start + 1e-6 for a, b in pairwise(found))
+
+
 # -- a recording
 
 
@@ -140,3 +153,14 @@ def test_a_hole_of_hours_costs_no_work(tiny_en: Whisper, sample: Floats, tmp_pat
     assert len(windows) < 8
     assert found.duration == pytest.approx(30_000 + len(sample) / SAMPLE_RATE, abs=0.05)
     assert max(segment.end for segment in found.segments) > 30_005
+
+
+def test_a_graph_of_bytes_tells_a_players_times(tiny_en: Whisper, sample: Floats) -> None:
+    """What a wasi-nn guest and an upload get: 5 s late."""
+    data = recording(MKV, [(5.0, np.repeat(sample, 3))], picture=(0, 1))
+    speech = WhisperSpeech(tiny_en, lambda line: None)
+    lines = speech.compute({0: Tensor((len(data),), _U8, data)}, lambda: None)[0].decode().splitlines()
+    plain = [(segment.start, segment.end) for segment in tiny_en.transcribe(sample).segments]
+    assert len(lines) == len(plain)
+    for line, (start, _) in zip(lines, plain, strict=True):
+        assert line.startswith(f"[00:00:{start + 5:06.3f} --> ")

@@ -91,7 +91,7 @@ def chat(
     }  # fmt: skip
     given: dict[str, Any] = {name: value for name, value in drawing.items() if value is not None}
     SamplingOptions(seed=seed, **given).check()
-    files = find_any_model(model, say=say)
+    files = find_any_model(model, say=say, kind="language")
     language = load_language(files.weights, device=device, context=context, require_gpu=require_gpu, say=say)
     options = SamplingOptions(seed=seed, **{**vars(language.sampling), **given})
     if raw and text is not None:

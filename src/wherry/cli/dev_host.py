@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wherry.audio.decode import decode_audio
 from wherry.cli.dev_language import EngineChat, EngineEmbeddings
 from wherry.cli.model_address import find_any_model
 from wherry.engine.catalog import ModelFiles, model_kind
@@ -138,7 +137,7 @@ class EngineModel:
         return timed(self.whisper, self.name, file, options, self.check, self.heard)
 
     def detect_language(self, file: Path) -> dict[str, float]:
-        return self.whisper.detect_language(decode_audio(file, max_seconds=MAX_SECONDS))
+        return self.whisper.detect_language(file, max_seconds=MAX_SECONDS)
 
 
 @dataclass(frozen=True)

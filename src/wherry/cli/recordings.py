@@ -28,9 +28,9 @@ def find_recording(name: str, folder: Path) -> Recording:
     Raises NotFoundError, InputError.
     """
     if name == STDIN:
-        if sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.isatty():
             raise InputError(
-                "-: found a terminal on stdin, expected a recording", hint="for example `wherry transcribe - < talk.mp3`"
+                "-: found no recording on stdin, but a terminal or nothing", hint="for example `wherry transcribe - < talk.mp3`"
             )
         return Recording("stdin", _copied(sys.stdin.buffer, folder / "stdin"), "stdin")
     path = Path(name)

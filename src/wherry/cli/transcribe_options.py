@@ -19,7 +19,7 @@ class WhisperCommand(click.Command):
     """Takes `--word_timestamps True` for `--word-timestamps`, and False for what turns it off, as openai-whisper does."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        settings = {"token_normalize_func": lambda token: token.replace("_", "-")}
+        settings = {"token_normalize_func": lambda token: token.replace("_", "-"), "help_option_names": ["-h", "--help"]}
         super().__init__(*args, **kwargs | {"context_settings": settings})
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

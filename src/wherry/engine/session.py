@@ -159,11 +159,18 @@ class Whisper:
         holes = ((hole.at / SAMPLE_RATE, hole.samples / SAMPLE_RATE) for hole in stream.holes)
         return mel, samples, Timeline(tuple((round(at, 2), round(length, 2)) for at, length in holes))
 
-    def detect_language(self, audio: Floats, rule: str = "speech", check: Callable[[], None] = lambda: None) -> dict[str, float]:
-        """audio (n,) at 16 kHz -> the probability of each language, likeliest first, of the first window in which somebody
+    def detect_language(
+        self,
+        audio: Audio,
+        rule: str = "speech",
+        check: Callable[[], None] = lambda: None,
+        *,
+        max_seconds: float = math.inf,
+    ) -> dict[str, float]:
+        """audio as in `transcribe` -> the probability of each language, likeliest first, of the first window in which somebody
         likely speaks. rule "first-window": of the first 30 s. See `TranscribeOptions.language_detection`.
         """
-        mel, samples = log_mel_stream([audio], self.dims.n_mels, _PADDING, self._power_mel())
+        mel, samples, _ = self._mel(audio, check, max_seconds)
         options = TranscribeOptions(language_detection=rule)
         check_options(options)
         return self._languages(mel, samples // (SAMPLE_RATE // FRAMES_PER_SECOND), options, check)[0]

@@ -1,7 +1,10 @@
 """The recording's time line: the engine hears sound without its long holes, and tells the times that a player shows."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
 
 from wherry.engine.transcript import Segment, TranscribeOptions, Word
 
@@ -16,39 +19,54 @@ class Timeline:
 
     holes: tuple[tuple[float, float], ...] = ()
 
+    @cached_property
+    def _starts(self) -> list[float]:
+        return [at for at, _ in self.holes]
+
+    @cached_property
+    def _passed(self) -> list[float]:
+        """The seconds of the first 0, 1, 2, … holes."""
+        return list(accumulate((length for _, length in self.holes), initial=0.0))
+
+    @cached_property
+    def _shown_starts(self) -> list[float]:
+        return [at + passed for at, passed in zip(self._starts, self._passed, strict=False)]
+
     def shown(self, seconds: float) -> float:
         """A moment of the sound -> when a player has it. What begins at a hole is behind it."""
-        return seconds + sum(length for at, length in self.holes if seconds >= at)
+        return seconds + self._passed[bisect_right(self._starts, seconds)]
 
     def duration(self, seconds: float) -> float:
-        return seconds + sum(length for _, length in self.holes)
+        return seconds + self._passed[-1]
 
     def heard(self, seconds: float) -> float:
         """A moment of the player's -> of the sound; within a hole, the hole's."""
-        passed = 0.0  # by holes
-        for at, length in self.holes:
-            if seconds <= at + passed:
-                break
-            passed += min(length, seconds - passed - at)
-        return seconds - passed
+        count = bisect_left(self._shown_starts, seconds)  # holes that begin before it
+        if count == 0:
+            return seconds
+        return max(self._starts[count - 1], seconds - self._passed[count])
 
     def span(self, start: float, end: float) -> tuple[float, float]:
         """A span of the sound -> of the player's time. One that reaches over an edge by little ends or begins there."""
         middle = (start + end) / 2
-        before_start = before_end = 0.0  # seconds of holes
-        for at, length in self.holes:
-            if end > at + _TOLERANCE or middle >= at:
-                before_end += length
-            else:
-                end = min(end, at)
-            if start >= at - _TOLERANCE and middle >= at:
-                before_start += length
-                start = max(start, at)
-        return start + before_start, max(end + before_end, start + before_start)
+        before_end = max(bisect_left(self._starts, end - _TOLERANCE), bisect_right(self._starts, middle))
+        before_start = bisect_right(self._starts, min(start + _TOLERANCE, middle))
+        return self._moved(start, before_start, end, before_end)
+
+    def _moved(self, start: float, before_start: int, end: float, before_end: int) -> tuple[float, float]:
+        """The ends of a span, each behind so many holes."""
+        if before_start:
+            start = max(start, self._starts[before_start - 1])
+        if before_end < len(self._starts):
+            end = min(end, self._starts[before_end])
+        start += self._passed[before_start]
+        return start, max(start, end + self._passed[before_end])
 
     def crossed(self, start: float, end: float) -> float | None:
         """The first hole that a span of the sound reaches over by more than Whisper's times may err."""
-        return next((at for at, _ in self.holes if start < at - _TOLERANCE and end > at + _TOLERANCE), None)
+        first = bisect_right(self._starts, start + _TOLERANCE)
+        is_crossed = first < len(self._starts) and self._starts[first] < end - _TOLERANCE
+        return self._starts[first] if is_crossed else None
 
     def options(self, options: TranscribeOptions) -> TranscribeOptions:
         """Clips are given in a player's time."""
@@ -78,13 +96,9 @@ class Timeline:
 
     def _word(self, word: Word) -> Word:
         """No word reaches over a hole: it is where it ends."""
-        start, passed = word.start, 0.0
-        for at, length in self.holes:
-            if is_before(word.end, at):
-                return replace(word, start=round(start + passed, 2), end=round(min(word.end, at) + passed, 2))
-            start = max(start, at)
-            passed += length
-        return replace(word, start=round(start + passed, 2), end=round(word.end + passed, 2))
+        before = bisect_left(self._starts, word.end - _WORD_TOLERANCE)
+        start, end = self._moved(word.start, before, word.end, before)
+        return replace(word, start=round(start, 2), end=round(end, 2))
 
 
 def is_before(end: float, hole: float) -> bool:

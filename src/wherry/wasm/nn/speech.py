@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from wherry.audio.decode import decode_audio
 from wherry.engine.session import Whisper
 from wherry.engine.transcript import Segment, TranscribeOptions, TranscriptStream
 from wherry.errors import InputError, NotFoundError
@@ -74,7 +73,7 @@ class PreloadedModel:
 
     def detect_language(self, file: Path, check: Check) -> Mapping[str, float]:
         check()
-        return self.whisper.detect_language(decode_audio(file, max_seconds=MAX_SECONDS), check=check)
+        return self.whisper.detect_language(file, check=check, max_seconds=MAX_SECONDS)
 
 
 def timed(whisper: Whisper, name: str, file: Path, options: TranscribeOptions, check: Check, heard: Heard) -> TranscriptStream:
