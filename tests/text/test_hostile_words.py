@@ -10,11 +10,12 @@ import pytest
 from tests.text.test_language import FIELDS
 from wherry.engine.catalog import default_cache, find_model
 from wherry.errors import FormatError, InputError, NotFoundError, WherryError
-from wherry.text import bounded
+from wherry.text import bounded, language
 from wherry.text.language import gguf_vocabulary
 from wherry.text.published import published_template, published_vocabulary
 from wherry.text.sentences import SentenceTokenizer
 from wherry.text.templates import render_chat, render_here
+from wherry.text.workers import Limits
 from wherry.weights import open_checkpoint
 
 _MESSAGES = [{"role": "user", "content": "hello"}]
@@ -138,6 +139,30 @@ def test_a_tokenizer_of_sentences_that_panics_is_a_format_error(lacking: str, tm
         return
     with pytest.raises(FormatError, match=r"tokenizer\.json: .*found"):
         SentenceTokenizer.from_file(tmp_path / "tokenizer.json", 3)
+
+
+def test_a_tokenizers_own_pattern_works_in_a_process_that_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each match of the pattern stays within the library's limit, one after the other."""
+    monkeypatch.setattr(language, "_LIMITS", Limits(1.0, 2 << 30, 30.0))
+    step = {"type": "Split", "pattern": {"Regex": r"(?:(a+)\1)+(?!a)b|(.*a){7}$(?<!!)"}, "behavior": "Isolated", "invert": False}
+    steps = {"type": "Sequence", "pretokenizers": [step, _TOKENIZER["pre_tokenizer"]]}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**_TOKENIZER, "pre_tokenizer": steps}))
+    vocabulary = published_vocabulary(tmp_path, {})
+    assert vocabulary.contained and vocabulary.encode("abc") == [2, 3]
+    with pytest.raises(InputError, match=r"text: found 9000 characters|cannot read this text"):
+        vocabulary.encode(("a" * 40 + "c!\n") * 200 + "a" * 400)
+    step["pattern"] = {"Regex": r"\p{N}"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**_TOKENIZER, "pre_tokenizer": steps}))
+    assert not published_vocabulary(tmp_path, {}).contained
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_a_tokenizer_that_makes_much_of_little_is_refused(count: int, tmp_path: Path) -> None:
+    step = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 1000}
+    normalizer = {"type": "Sequence", "normalizers": [step] * count}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**_TOKENIZER, "normalizer": normalizer}))
+    with pytest.raises(FormatError, match=r"tokenizer\.json: found steps that make a text up to 10+ times as long"):
+        published_vocabulary(tmp_path, {})
 
 
 def test_a_tokenizer_that_panics_is_a_format_error(tmp_path: Path) -> None:

@@ -125,6 +125,15 @@ def test_work_ends_with_the_process_that_asked(digits: Vocabulary) -> None:
     _wait_until(lambda: process.process.poll() is not None and _is_gone(job))
 
 
+def test_processes_end_with_their_vocabulary() -> None:
+    vocabulary = gguf_vocabulary(Path("m.gguf"), FIELDS)
+    vocabulary.encode("ab" * 20_000)
+    process = vocabulary.workers._process
+    assert process is not None and process.process.poll() is None
+    del vocabulary
+    assert process.process.poll() is not None
+
+
 def test_a_worker_that_was_killed_is_started_again() -> None:
     workers = Workers()
     job = {"form": "regex", "text": "a", "field": "regex", "options": {}}

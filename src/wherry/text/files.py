@@ -1,6 +1,8 @@
 """A tokenizer.json as it was published."""
 
 import json
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from wherry.errors import FormatError, NotFoundError
 from wherry.text.faults import library_faults
 
 MAX_TOKENS = 1 << 24
+_MAX_GROWTH = 1 << 12  # of a text, by all that replaces parts of it; real ones put U+2581 for a space
 _MAX_BYTES = 64 << 20  # the largest in use have some 35 MB
 
 
@@ -29,8 +32,23 @@ def read_tokenizer(path: Path) -> tuple[Tokenizer, dict[str, Any]]:
     for number in numbers:  # the library would make room for the largest
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < MAX_TOKENS:
             raise FormatError(f"{path}: found a token with the number {number!r}, expected 0 to {MAX_TOKENS - 1}")
+    growth = math.prod(max(len(text), 1) for key, text in step_texts(document) if key in ("content", "prepend"))
+    if growth > _MAX_GROWTH:
+        raise FormatError(f"{path}: found steps that make a text up to {growth} times as long, expected at most {_MAX_GROWTH}")
     with library_faults(path, "no readable tokenizer, expected a Hugging Face tokenizer.json"):
         return Tokenizer.from_str(text), document
+
+
+def step_texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The texts in a tokenizer's steps, each with its key: patterns ("Regex"), what replaces ("content") …"""
+    left = [document.get(step) for step in ("normalizer", "pre_tokenizer", "decoder")]
+    while left:
+        each = left.pop()
+        if isinstance(each, list):
+            left += each
+        elif isinstance(each, dict):
+            yield from ((key, value) for key, value in each.items() if isinstance(value, str))
+            left += each.values()
 
 
 def read_document(path: Path) -> dict[str, Any]:

@@ -60,12 +60,14 @@ class Vocabulary:
     ends: frozenset[int]  # tokens that end an answer
     frames_chats: bool = True
     remarks: tuple[str, ...] = ()  # what of the file was passed over, for people
+    contained: bool = False  # every text is read in a worker: the file brings patterns that nobody vouches for
     _turn: Lock = field(default_factory=Lock, repr=False, compare=False)  # the library's switch is one for all threads
 
     @cached_property
     def workers(self) -> Workers:
         """Processes that have this vocabulary, for large texts and for grammars."""
-        return Workers(self._payload)
+        values = {each.name: getattr(self, each.name) for each in fields(self) if not each.name.startswith("_")}
+        return Workers(lambda: pickle.dumps(values))  # which does not hold this: its processes end with the vocabulary
 
     @cached_property
     def longest(self) -> int:
@@ -80,7 +82,7 @@ class Vocabulary:
         A large text is read in a worker process, which ends where `check` raises. Raises FormatError for a tokenizer that
         fails at the text, TooLargeError for a text that takes it too long.
         """
-        if len(text) <= _MAX_HERE:
+        if len(text) <= _MAX_HERE and not self.contained:
             return self.encode_here(text, special=special)
         try:
             _, data = self.workers.run(
@@ -100,9 +102,6 @@ class Vocabulary:
             self.tokenizer.encode_special_tokens = not special
             with library_faults("tokenizer", "one that cannot read this text"):
                 return [int(token) for token in self.tokenizer.encode(text, add_special_tokens=False).ids]
-
-    def _payload(self) -> bytes:
-        return pickle.dumps({each.name: getattr(self, each.name) for each in fields(self) if not each.name.startswith("_")})
 
     def padded(self, size: int) -> "Vocabulary":
         """With tokens that say nothing up to `size`: tables of weights are often longer than the vocabulary."""

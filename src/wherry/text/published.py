@@ -9,10 +9,14 @@ from tokenizers.models import BPE
 
 from wherry.errors import FormatError
 from wherry.text.faults import names_file
-from wherry.text.files import MAX_TOKENS, read_document, read_tokenizer
+from wherry.text.files import MAX_TOKENS, read_document, read_tokenizer, step_texts
 from wherry.text.language import Vocabulary, letter_bytes, unlettered, unspaced
 from wherry.text.special_tokens import ENDS
+from wherry.text.splitters import SPLITTERS
 
+_LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# Patterns whose work is in proportion to the text, as far as anybody has seen: those of large families.
+_KNOWN_PATTERNS = {_LLAMA3, _LLAMA3.replace("{1,3}", "")}.union(*(splitter.patterns for splitter in SPLITTERS.values()))
 _MAX_TEMPLATE = 4 << 20
 
 
@@ -60,6 +64,7 @@ def published_vocabulary(folder: Path, config: Mapping[str, object]) -> Vocabula
         before,
         after,
         frozenset({vocabulary[name] for name in ENDS & special} | {token for token in (eos, *stated) if token is not None}),
+        contained=any(key == "Regex" and text not in _KNOWN_PATTERNS for key, text in step_texts(said)),
         frames_chats=False,  # a template writes all of them, as transformers has it
     )
 
