@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from tests.references.llm_tools import TEMPLATES
+from wherry.errors import FormatError
 from wherry.text.templates import render_chat
 from wherry.text.tools import told_of_tools
 from wherry.text.traits import template_traits
+from wherry.text.workers import WorkerEndedError
 
 NAMES = {"bos_token": "<s>", "eos_token": "</s>"}
 TOOL: dict[str, Any] = {
@@ -101,6 +103,30 @@ def test_traits_are_those_of_the_template() -> None:
     assert [way for way in WAYS if found[way].answer_after_result] == ["mistral turns"]
     assert [way for way in WAYS if found[way].tools and not found[way].results] == ["knows no results"]
     assert template_traits("{{ broken").turns is False
+
+
+def test_what_a_worker_that_was_ended_left_open_is_not_taken_for_a_trait() -> None:
+    def ended(*arguments: Any, **named: Any) -> str:
+        raise FormatError("chat template: found a program that does not end") from WorkerEndedError("killed")
+
+    with pytest.raises(FormatError, match="does not end"):
+        template_traits(WAYS["qwen3"], ended)
+    assert template_traits(WAYS["qwen3"]).tools
+
+
+def test_later_system_messages_stand_before_the_users_words_where_the_template_has_only_one() -> None:
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "system", "content": "It is late."},
+        {"role": "user", "content": "Bye"},
+    ]
+    given, _ = told_of_tools(WAYS["command-r"], messages, [])
+    text = render_chat(WAYS["command-r"], given, names=NAMES)
+    assert text == "<sys>Be brief.\n\nBe kind.<user>Hi<assistant>Hello<user>It is late.\n\nBye<assistant>"
+    assert template_traits(WAYS["qwen3"]).later_system and not template_traits(WAYS["command-r"]).later_system
 
 
 def test_words_of_a_system_message_stand_before_the_users_where_there_is_no_such_role() -> None:

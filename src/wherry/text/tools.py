@@ -68,6 +68,8 @@ def told_of_tools(
         given = _with_words(given, _words_of(tools))
     if not traits.system:
         given = _without_system(given)
+    elif not traits.later_system:
+        given = _with_one_system(given)
     if traits.answer_after_result:
         given = _answered(given)
     if traits.turns:
@@ -110,6 +112,16 @@ def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             found.append(message)
     return [*found, {"role": "user", "content": waiting}] if waiting else found
+
+
+def _with_one_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those at the beginning are one; what later ones say stands before the user's next words."""
+    count = next((index for index, message in enumerate(messages) if message["role"] != "system"), len(messages))
+    words = ""
+    for message in messages[:count]:
+        words = _joined(words, message["content"])
+    first = [{**messages[0], "content": words}] if count else []
+    return [*first, *_without_system(messages[count:])]
 
 
 def _in_turns(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

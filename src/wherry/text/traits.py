@@ -1,14 +1,16 @@
 """What a chat template takes: found out by small conversations that it is given once, as no template says it of itself."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from wherry.errors import FormatError, InputError
+from wherry.errors import InputError
 from wherry.text.templates import knows_tools, render_chat
+from wherry.text.workers import WorkerEndedError
 
+Render = Callable[..., str]  # as `render_chat`
 _USER: Mapping[str, Any] = {"role": "user", "content": "needle_user"}
 _ANSWER: Mapping[str, Any] = {"role": "assistant", "content": "needle_answer"}
 _AGAIN: Mapping[str, Any] = {"role": "user", "content": "needle_again"}
@@ -28,6 +30,7 @@ _NAMES = {"bos_token": "", "eos_token": ""}
 class TemplateTraits:
     """tools                whether it has a use for tools
     system               whether a system message comes through it
+    later_system         whether one comes through it behind other messages, too
     turns                whether user and assistant must take turns, so that two messages of one role are one
     parts                whether contents are lists of parts, not texts
     calls, results       whether it writes calls of tools, and what tools returned
@@ -40,6 +43,7 @@ class TemplateTraits:
 
     tools: bool
     system: bool = True
+    later_system: bool = True
     turns: bool = False
     parts: bool = False
     calls: bool = False
@@ -52,26 +56,31 @@ class TemplateTraits:
 
 
 @lru_cache(maxsize=64)
-def template_traits(template: str) -> TemplateTraits:
-    """Of a template that fails at everything they say nothing; the conversation itself then tells what is wrong."""
-    try_ = _Trial(template)
+def template_traits(template: str, render: Render = render_chat) -> TemplateTraits:
+    """Of a template that fails at everything they say nothing; the conversation itself then tells what is wrong.
+
+    Raises FormatError where a worker was ended meanwhile.
+    """
+    try_ = _Trial(template, render)
     parts = not try_([_USER]) and try_([{**_USER, "content": [{"type": "text", "text": "needle_user"}]}])
     if parts:
-        try_ = _Trial(template, parts=True)
+        try_ = _Trial(template, render, parts=True)
     if not try_([_USER]):
         return TemplateTraits(tools=knows_tools(template))
     system: Mapping[str, Any] = {"role": "system", "content": "needle_system"}
     takes_system = try_([system, _USER], "needle_system")
     turns = not try_([_USER, _AGAIN], "needle_again") or not try_([_USER, _ANSWER, {**_ANSWER, "content": "x"}, _AGAIN])
-    traits = TemplateTraits(tools=knows_tools(template), system=takes_system, turns=turns, parts=parts)
+    late = takes_system and try_([_USER, _ANSWER, system, _AGAIN], "needle_system", "needle_again")
+    traits = TemplateTraits(knows_tools(template), takes_system, late, turns, parts)
     return _with_calls(try_, traits) if traits.tools else traits
 
 
 class _Trial:
     """Whether a template renders a conversation, and writes all of some words."""
 
-    def __init__(self, template: str, *, parts: bool = False) -> None:
+    def __init__(self, template: str, render: Render, *, parts: bool = False) -> None:
         self._template = template
+        self._render = render
         self._parts = parts
 
     def __call__(self, messages: Sequence[Mapping[str, Any]], *words: str, tools: bool = False) -> bool:
@@ -81,8 +90,10 @@ class _Trial:
     def text(self, messages: Sequence[Mapping[str, Any]], *, tools: bool = False) -> str | None:
         given = [in_parts(message) if self._parts else message for message in messages]
         try:
-            return render_chat(self._template, given, names=_NAMES, tools=[_TOOL] if tools else None)
-        except (FormatError, InputError):
+            return self._render(self._template, given, names=_NAMES, tools=[_TOOL] if tools else None)
+        except InputError as error:  # a FormatError, too, is one
+            if isinstance(error.__cause__, WorkerEndedError):
+                raise  # that says nothing of what the template takes, and must not be remembered
             return None
 
 
