@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wherry.cli.unicode import check_text
 from wherry.errors import InputError, TooLargeError
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def chat(
     def say(line: str) -> None:
         click.echo(line, err=True)
 
+    check_text("PROMPT", prompt)
+    check_text("--system", system)
     piped = None if sys.stdin is not None and sys.stdin.isatty() else _piped(say)
     text = prompt if not piped else piped if not prompt else f"{prompt}\n\n{piped}"
     if text is None or not text.strip():

@@ -49,6 +49,9 @@ def ended(work: Callable[[], object]) -> int:
     except OSError as error:  # a full disk, a folder that may not be written: the system's words say it best
         report(InputError(_message(error), hint=_hint(error)))
         return 1
+    except UnicodeEncodeError as error:  # a word or a name with bytes that are no UTF-8, where text is written
+        report(InputError(f"found {error.object[max(0, error.start - 40) : error.end + 40]!a}, expected UTF-8"))
+        return InputError.exit_code
     return code if isinstance(code, int) else 0
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from wherry.cli.unicode import check_text
 from wherry.errors import InputError
 
 _APP = '''"""Upload a recording, get its words in capitals."""
@@ -84,6 +85,7 @@ def new(folder: Path) -> int:
     Example:
       wherry new shout
     """
+    check_text("NAME", folder.name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: found it already, expected a new folder or an empty one")
     folder.mkdir(parents=True, exist_ok=True)

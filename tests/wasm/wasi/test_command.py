@@ -98,6 +98,16 @@ def test_what_is_no_unicode_is_refused_in_one_line(command_component: Path, word
     assert len(found.stderr.splitlines()) <= 2
 
 
+@pytest.mark.parametrize(
+    "words", [["new"], ["chat", "smollm2-135m-instruct"], ["chat", "smollm2-135m-instruct", "hi", "--system"]]
+)
+def test_a_command_that_wants_text_says_so_of_other_bytes(tmp_path: Path, words: list[str]) -> None:
+    argv: list[bytes] = [os.fsencode(word) for word in (*WHERRY, *words)]
+    found = subprocess.run([*argv, LATIN], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, cwd=tmp_path)
+    assert found.returncode == 2 and b"'caf\\udce9.wav', expected UTF-8" in found.stderr.splitlines()[0], found
+    assert not list(tmp_path.iterdir())
+
+
 def test_paths_stay_within_the_folder(command_component: Path, folder: Path) -> None:
     allowed = {"/data/old": "plain", "/data/in": "within", "/data/inner/../old": "plain", "/data/inner/back": "plain"}
     denied = (
