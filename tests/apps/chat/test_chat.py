@@ -307,7 +307,10 @@ def test_no_limit_of_tokens(tokens: int | None, client: openai.OpenAI) -> None:
 
 
 def test_a_strict_tool_is_refused_where_the_caller_has_it(client: openai.OpenAI) -> None:
-    parameters = {"type": "object", "properties": {"a": {"type": "array", "items": {"enum": [1]}, "uniqueItems": True}}}
+    parameters = {
+        "type": "object",
+        "properties": {"a": {"type": "array", "items": {"enum": [1]}, "maxItems": 2, "uniqueItems": True}},
+    }
     tool: Any = {"type": "function", "function": {"name": "f", "parameters": parameters, "strict": True}}
     with pytest.raises(openai.BadRequestError, match="#/properties/a/uniqueItems: true") as caught:
         ask(client, tools=[WEATHER, tool], tool_choice="required")
