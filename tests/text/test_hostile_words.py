@@ -156,6 +156,17 @@ def test_a_tokenizers_own_pattern_works_in_a_process_that_is_ended(tmp_path: Pat
     assert not published_vocabulary(tmp_path, {}).contained
 
 
+@pytest.mark.parametrize("pattern", [r"(.*a){7}$", r"a*a*a*b", r" {2,}"])
+def test_a_tokenizer_of_sentences_has_simple_patterns_or_is_refused(pattern: str, tmp_path: Path) -> None:
+    normalizer = {"type": "Replace", "pattern": {"Regex": pattern}, "content": " "}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**_WORDPIECE, "normalizer": normalizer}))
+    if pattern == " {2,}":  # of multilingual models
+        assert SentenceTokenizer.from_file(tmp_path / "tokenizer.json", 3).encode("a  b") == [0, 2, 1]
+        return
+    with pytest.raises(FormatError, match=r"tokenizer\.json: found the pattern"):
+        SentenceTokenizer.from_file(tmp_path / "tokenizer.json", 3)
+
+
 @pytest.mark.parametrize("count", [2, 5])
 def test_a_tokenizer_that_makes_much_of_little_is_refused(count: int, tmp_path: Path) -> None:
     step = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 1000}

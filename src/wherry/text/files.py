@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,16 @@ def step_texts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(each, dict):
             yield from ((key, value) for key, value in each.items() if isinstance(value, str))
             left += each.values()
+
+
+def check_patterns(path: Path, document: Mapping[str, Any], known: str = "") -> None:
+    """For a tokenizer whose texts are read in this process. Raises FormatError for a pattern whose work may be out of all
+    proportion to the text: one with groups, or with more than two repetitions, that is not the `known` one."""
+    for key, text in step_texts(document):
+        if key == "Regex" and text != known and ("(" in text or len(re.findall(r"[*+?{]", text)) > 2):
+            raise FormatError(
+                f"{path}: found the pattern {text[:100]!r}, expected one without groups and with at most two repetitions"
+            )
 
 
 def read_document(path: Path) -> dict[str, Any]:

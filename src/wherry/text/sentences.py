@@ -13,7 +13,7 @@ from tokenizers.processors import BertProcessing
 
 from wherry.errors import FormatError
 from wherry.text.faults import library_faults
-from wherry.text.files import read_tokenizer
+from wherry.text.files import check_patterns, read_tokenizer
 from wherry.text.language import gguf_names
 from wherry.text.special_tokens import CONTROL, flag, read_special_tokens
 
@@ -31,7 +31,9 @@ class SentenceTokenizer:
     def from_file(cls, path: Path, n_vocab: int) -> "SentenceTokenizer":
         """Raises FormatError where it is none, or has tokens that the model does not."""
         with library_faults(path, "a tokenizer that fails"):
-            return cls._of(read_tokenizer(path)[0], path, n_vocab)
+            tokenizer, document = read_tokenizer(path)
+            check_patterns(path, document)
+            return cls._of(tokenizer, path, n_vocab)
 
     @classmethod
     def from_gguf(cls, path: Path, fields: Mapping[str, object], n_vocab: int) -> "SentenceTokenizer":

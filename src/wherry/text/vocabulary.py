@@ -16,7 +16,7 @@ from wherry.text.languages import LANGUAGES
 _TIMESTAMPS = 1501  # <|0.00|> … <|30.00|>
 _MAX_WORK = 1 << 24  # the sum of the tokens' squared lengths, which bounds the search for their merges; real ones: 2.5 million
 # Where words end (openai-whisper, tokenizer.py; GPT-2's).
-_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
 def build_tokenizer(vocabulary: Sequence[bytes], n_vocab: int) -> Tokenizer:
@@ -48,7 +48,7 @@ def build_tokenizer(vocabulary: Sequence[bytes], n_vocab: int) -> Tokenizer:
     ]
     with library_faults("vocabulary", "one that cannot be"):
         tokenizer = Tokenizer(BPE(written, merges))
-    tokenizer.pre_tokenizer = Steps([Split(Regex(_WORDS), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.pre_tokenizer = Steps([Split(Regex(WORDS), "isolated"), ByteLevel(add_prefix_space=False, use_regex=False)])
     tokenizer.decoder = ByteLevelDecoder()
     tokenizer.add_special_tokens([AddedToken(f"<|{name}|>", special=True, normalized=False) for name in special])
     return tokenizer

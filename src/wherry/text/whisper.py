@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 
 from wherry.errors import FormatError, InputError
 from wherry.text.faults import library_faults
-from wherry.text.files import read_tokenizer
+from wherry.text.files import check_patterns, read_tokenizer
 from wherry.text.languages import LANGUAGES
-from wherry.text.vocabulary import build_tokenizer
+from wherry.text.vocabulary import WORDS, build_tokenizer
 
 SECONDS_PER_TIMESTAMP = 0.02
 _MAX_PROMPT = 1 << 14  # characters that are read of a prompt's end: 223 tokens have some thousand
@@ -33,7 +33,9 @@ class WhisperTokenizer:
     @classmethod
     def from_file(cls, path: Path, n_vocab: int) -> "WhisperTokenizer":
         """Read a `tokenizer.json`. Raises FormatError where it is not one of Whisper's or does not fit the model."""
-        made = cls(read_tokenizer(path)[0], n_vocab)
+        tokenizer, document = read_tokenizer(path)
+        check_patterns(path, document, WORDS)
+        made = cls(tokenizer, n_vocab)
         if made.timestamp_begin + 1501 != n_vocab:
             raise FormatError(
                 f"{path}: <|0.00|> is token {made.timestamp_begin}, expected {n_vocab - 1501} for a model of {n_vocab} tokens",
