@@ -76,6 +76,7 @@ def chat(
     from wherry.cli.model_address import find_any_model
     from wherry.engine.language import load_language
     from wherry.engine.sampling import SamplingOptions
+    from wherry.engine.session import check_device
 
     def say(line: str) -> None:
         click.echo(line, err=True)
@@ -94,6 +95,7 @@ def chat(
     }  # fmt: skip
     given: dict[str, Any] = {name: value for name, value in drawing.items() if value is not None}
     SamplingOptions(seed=seed, **given).check()
+    check_device(device, require_gpu)  # before a model is fetched for it
     files = find_any_model(model, say=say, kind="language")
     language = load_language(files.weights, device=device, context=context, require_gpu=require_gpu, say=say)
     options = SamplingOptions(seed=seed, **{**vars(language.sampling), **given})

@@ -75,7 +75,7 @@ def transcribe(
     """
     from wherry.cli.model_address import find_any_model
     from wherry.engine.catalog import check_model_kind, check_model_name
-    from wherry.engine.session import load_whisper
+    from wherry.engine.session import check_device, load_whisper
 
     options, layout = read_options(values)
     known = model if model.startswith("oci://") else check_model_name(model, "speech")
@@ -96,6 +96,7 @@ def transcribe(
             return run.exit_code
         if folder is not None:
             folder.prepare()
+        check_device(device, require_gpu)  # before a model is fetched for it
         found = find_any_model(model, say=log, kind="speech")
         check_model_kind(model, found, "speech")
         whisper = load_whisper(
