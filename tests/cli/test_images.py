@@ -176,9 +176,10 @@ def test_an_images_preload_cannot_name_files_of_the_host(cache: Cache, tmp_path:
     (tmp_path / "secret").write_text("x")
     preload = f"default:Burn:CPU:{tmp_path}/secret:{tmp_path}/secret:/data/kept.txt"
     cache.build(DOCKERFILE + f"LABEL wherry.preload={preload}\n")
-    assert_refused(cache.wherry("run", "app"), 4, f'"{tmp_path}/secret"', hint=False)
+    told = cache.wherry("run", "app")  # a guest that asks for it gets ModelNotFound
+    assert told.returncode == 0 and f'found no file "{tmp_path}/secret" in the guest\'s folders' in told.stderr
     cache.build(DOCKERFILE + "LABEL wherry.preload=default:Burn:CPU:/data/kept.txt:/data/kept.txt:/../../../../etc/hostname\n")
-    assert_refused(cache.wherry("run", "app"), 4, "hostname", hint=False)
+    assert re.search(r"found no file .*hostname", cache.wherry("run", "app").stderr)
     cache.build(DOCKERFILE + "LABEL wherry.preload=default:Burn:CPU:/data/kept.txt:/data/kept.txt:/data/kept.txt\n")
     assert cache.wherry("run", "app").returncode == 0
 
@@ -240,7 +241,7 @@ def test_a_full_disk_is_told_with_what_to_do(cache: Cache) -> None:
     command = ["unshare", "-m", "sh", "-c", words]
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert result.returncode == 1
-    assert re.search(r"^wherry: .*/images/incoming: No space left on device\nhint: .*wherry prune", result.stderr, re.M), result
+    assert re.search(r"^wherry: .*/images/incoming: the disk is full\nhint: .*wherry prune", result.stderr, re.M), result
 
 
 # -- the store
