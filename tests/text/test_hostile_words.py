@@ -202,7 +202,7 @@ def test_values_that_cannot_be_in_a_tokenizer(tmp_path: Path) -> None:
 
 def test_values_that_cannot_be_in_its_companions(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(json.dumps(_TOKENIZER))
-    for value in (None, -1, 1 << 63, 0.5, "x", [], {}, [[]], ["x"], True, [{"name": 1}], {"content": []}):
+    for value in (None, -1, 1 << 63, 0.5, "x", [], {}, [[]], ["x"], True, [{"name": 1}], [{"name": []}], {"content": []}):
         for key in ("eos_token", "chat_template", "eos_token_id"):
             for name in ("tokenizer_config.json", "generation_config.json"):
                 (tmp_path / name).write_text(json.dumps({key: value}))

@@ -78,8 +78,8 @@ def published_template(folder: Path) -> str | None:
         return alone.read_text(encoding="utf-8", errors="replace")
     found = _settings(folder).get("chat_template")
     if isinstance(found, list):  # several by name; tools and retrieval have theirs
-        named = {entry.get("name"): entry.get("template") for entry in found if isinstance(entry, dict)}
-        found = named.get("default")
+        named = [entry.get("template") for entry in found if isinstance(entry, dict) and entry.get("name") == "default"]
+        found = named[-1] if named else None
     if found is not None and not isinstance(found, str):
         raise FormatError(f'{folder / "tokenizer_config.json"}: "chat_template": found {type(found).__name__}, expected a text')
     return found
