@@ -7,10 +7,12 @@ import pytest
 from wasmtime import wat2wasm
 
 from tests.wasm.web import Silence
+from wherry.engine.transcript import TranscribeOptions
 from wherry.errors import FormatError, InputError
 from wherry.wasm import app
 from wherry.wasm.component import Compiled, Interface, Program
 from wherry.wasm.nn import component as nn
+from wherry.wasm.nn.speech import transcribe_options
 from wherry.wasm.pool import AppOptions, WebApp, interfaces
 
 WIT = Path(app.__file__).parent / "wit"
@@ -88,3 +90,17 @@ def test_a_component_that_is_no_app_is_told_at_once(tmp_path: Path, text: str, e
     path.write_bytes(bytes(wat2wasm(text)))
     with pytest.raises(type(error), match=str(error)):
         WebApp(path, AppOptions(), Silence(), lambda name: None)  # type: ignore[arg-type, return-value]
+
+
+def test_components_of_the_first_contract_get_defaults_for_later_options() -> None:
+    first = (
+        "en", "translate", [0.0, 0.2], 5, None, 1.5, None, "a prompt", False, 2.0, -0.5, 0.7, True, False, 4, 1.0, 2.0, 7,
+    )  # fmt: skip
+    options = transcribe_options(first)
+    assert (options.language, options.task, options.temperature, options.seed) == ("en", "translate", (0.0, 0.2), 7)
+    assert (options.clip_start, options.clip_seconds, options.batch_size) == (1.0, 2.0, 4)
+    defaults = TranscribeOptions()
+    assert (options.language_detection, options.suppress_tokens) == (defaults.language_detection, defaults.suppress_tokens)
+    for count in (0, 17, 19, 99):
+        with pytest.raises(ValueError, match=f"found {count} fields"):
+            transcribe_options((None,) * count)

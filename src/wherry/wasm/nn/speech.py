@@ -15,6 +15,7 @@ from wherry.wasm.stop import Check
 
 Heard = Callable[[str, float, float, int], None]  # model, seconds of sound, seconds of work, tokens
 _FIELDS = tuple(field.name for field in fields(TranscribeOptions))
+_FIRST_FIELDS = 18  # of the contract's first version: up to `seed`; later ones are appended
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,25 @@ class PreloadedModel:
         return self.whisper.languages
 
     def stream(self, file: Path, options: Sequence[Any], check: Check) -> "RecordedStream":
-        given: dict[str, Any] = dict(zip(_FIELDS, options, strict=True))
-        lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
-        asked = TranscribeOptions(**given | lists)
-        found = timed(self.whisper, self.name, file, asked, check, self.heard)
+        found = timed(self.whisper, self.name, file, transcribe_options(options), check, self.heard)
         return RecordedStream(found.language, found.duration, _records(found.segments))
 
     def detect_language(self, file: Path, check: Check) -> Mapping[str, float]:
         check()
         return self.whisper.detect_language(file, check=check, max_seconds=MAX_SECONDS)
+
+
+def transcribe_options(values: Sequence[Any]) -> TranscribeOptions:
+    """The record `options` of app.wit. A component that was compiled for an earlier contract has the first fields of today's;
+    the others have their defaults.
+
+    Raises ValueError for a record of no version.
+    """
+    if len(values) not in (_FIRST_FIELDS, len(_FIELDS)):
+        raise ValueError(f"found {len(values)} fields, expected {len(_FIELDS)}")
+    fields_by_name: dict[str, Any] = dict(zip(_FIELDS, values, strict=False))
+    lists = {name: tuple(value) for name, value in fields_by_name.items() if isinstance(value, list)}
+    return TranscribeOptions(**fields_by_name | lists)
 
 
 def timed(whisper: Whisper, name: str, file: Path, options: TranscribeOptions, check: Check, heard: Heard) -> TranscriptStream:
