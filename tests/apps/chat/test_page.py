@@ -50,7 +50,7 @@ def page(tab: Page) -> Page:
     """The page anew, in English, on a wide and light screen; answers are short and always the same."""
     tab.look()
     tab.driver.get(f"{tab.url}/")
-    tab.run("sessionStorage.clear(); localStorage.removeItem('talks')")
+    tab.run("sessionStorage.removeItem('talk'); localStorage.removeItem('talks')")
     tab.open()
     if tab.get("#tongue").text == "English":
         tab.get("#tongue").click()
@@ -167,7 +167,7 @@ def test_several_conversations_are_kept_and_each_can_go(page: Page) -> None:
     assert [each.text for each in page.all("#talks-list .title")] == ["The second one", "The first one"]
     page.all("#talks-list .title")[1].click()
     assert page.words()[0] == "The first one"
-    page.run("sessionStorage.clear()")  # another tab begins anew, and has them all
+    page.run("sessionStorage.removeItem('talk')")  # another tab begins anew, and has them all
     page.open()
     assert page.words() == [] and len(page.all("#talks-list li")) == 2
     page.get("#talks-title").click()
