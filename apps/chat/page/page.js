@@ -7,6 +7,7 @@ import { change, known, say, speak } from "./words.js";
 const find = (id) => document.getElementById(id);
 const [list, text, error, status] = ["messages", "text", "error", "status"].map(find);
 
+let temperature; // as the model's own configuration says, until somebody moves the slider
 let work = null; // the AbortController of the answer that is being written
 let id = restored(); // of the conversation that is shown
 let talk = load(id); // {role, content}, first to last
@@ -33,7 +34,7 @@ async function write() {
   const words = writer(item.querySelector(".words"), message);
   tell("reading");
   busy(true);
-  const wanted = { model: find("model").value, temperature: Number(find("temperature").value), most: Number(find("most").value) };
+  const wanted = { model: find("model").value, temperature, most: Number(find("most").value) };
   let began = 0;
   let ended = { how: "stopped" };
   try {
@@ -272,7 +273,11 @@ find("new").addEventListener("click", () => turnTo(newId()));
 find("copy").addEventListener("click", () =>
   copied(find("copy"), "copyAll", talk.map(({ role, content }) => `${say(role === "user" ? "you" : "model_said")}: ${content}\n`).join("\n")));
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") work?.abort(); });
-find("temperature").addEventListener("input", () => { find("temperature-value").textContent = Number(find("temperature").value).toFixed(1); });
+find("temperature").addEventListener("input", () => {
+  temperature = Number(find("temperature").value);
+  delete find("temperature-value").dataset.say;
+  find("temperature-value").textContent = temperature.toFixed(1);
+});
 find("tongue").addEventListener("click", () => { change(); inTongue(); });
 
 function inTongue() {

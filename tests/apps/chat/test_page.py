@@ -61,6 +61,23 @@ def page(tab: Page) -> Page:
     return tab
 
 
+def test_the_temperature_is_the_models_until_the_slider_moves(page: Page) -> None:
+    page.open()
+    page.set("most", "2")
+    page.run("window.sent = []; const ask = window.fetch;"
+             "window.fetch = (path, options) => { sent.push(JSON.parse(options.body)); return ask(path, options); }")  # fmt: skip
+    shown = "return document.getElementById('temperature-value').textContent"
+    assert page.run(shown) == "auto"
+    page.say(QUESTION)
+    page.done()
+    page.set("temperature", "1.5")
+    assert page.run(shown) == "1.5"
+    page.say(QUESTION)
+    page.until(lambda: page.run("return sent.length") == 2)
+    page.done()
+    assert ["temperature" in each for each in page.run("return sent")] == [False, True]
+
+
 def test_a_conversation(page: Page, served: Served) -> None:
     page.shoot("chat-empty")
     page.say(QUESTION)
