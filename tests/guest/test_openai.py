@@ -86,7 +86,7 @@ def test_a_page_has_its_own_files_over_those_that_all_share(tmp_path: Path) -> N
     ("said", "told"),
     [
         ("/tmp/wherry-app-x1/audio-3.wav: found no sound", "audio-3.wav: found no sound"),
-        ("cannot read /root/.cache/wherry/models/a/model.gguf (17 bytes)", "cannot read model.gguf (17 bytes)"),
+        ("cannot read /home/u/.cache/wherry/models/a/model.gguf (17 bytes)", "cannot read model.gguf (17 bytes)"),
         ("json_schema: #/properties/a/not: no", "json_schema: #/properties/a/not: no"),
         ("see https://example.com/a/b", "see https://example.com/a/b"),
         ("file: found text/plain", "file: found text/plain"),
