@@ -252,5 +252,5 @@ def test_the_engine_serves_language_models_and_those_of_sentences() -> None:
         assert assistant.request("POST", "/", body=b"no recording").status == 400
         with pytest.raises(NotFoundError, match='model "tiny"'):
             chat.open("tiny")
-        with pytest.raises(InputError, match="tool_choice: found a call required beside a form"):
+        with pytest.raises(InputError, match="tool_choice: found no tools"):
             model.answer([{"role": "user", "content": "x"}], chat.Options(tool_choice="required", regex="a"))

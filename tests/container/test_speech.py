@@ -57,4 +57,5 @@ def test_ten_containers_share_one_adapter(engine: Engine, shaders: list[str]) ->
     flags = [*engine.device, *PRELOAD, *shaders, "-e", "WHERRY_DEVICE=gpu:llvmpipe"]
     with ThreadPoolExecutor(10) as pool:
         results = list(pool.map(lambda _: engine.run("small", flags=flags, seconds=900), range(10)))
-    assert [(result.returncode, result.stdout, result.stderr) for result in results] == [(0, "\n", "")] * 10, results
+    said = "transcribe.wasm: audio: nobody speaks in it\n"  # as a model of random weights hears it
+    assert [(result.returncode, result.stdout, result.stderr) for result in results] == [(0, "\n", said)] * 10, results

@@ -129,7 +129,7 @@ def test_command_writes_each_format_and_resumes(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "sample.json").read_text())
     assert set(data) == {"text", "segments", "language"}
     assert data["text"].rstrip().endswith("processor.")
-    assert {file.suffix for file in tmp_path.iterdir()} == {".txt", ".srt", ".vtt", ".tsv", ".json"}
+    assert {file.suffix for file in tmp_path.iterdir()} == {".txt", ".srt", ".vtt", ".tsv", ".json", ".jsonl"}
     again = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "already transcribed" in again.stderr
 

@@ -29,7 +29,7 @@ def test_the_package_needs_only_pythons_own_modules() -> None:
     foreign = {name for name in loaded if name.split(".")[0] not in sys.stdlib_module_names and not name.startswith("wherry")}
     assert not foreign
     mine = {name for name in loaded if name.startswith("wherry") and not name.startswith("wherry.guest")}
-    data = {"conversation", "messages", "transcript", "writers"}
+    data = {"conversation", "cues", "messages", "transcript", "writers"}
     assert mine == {"wherry", "wherry.engine", "wherry.errors", *(f"wherry.engine.{name}" for name in data)}
 
 

@@ -46,10 +46,9 @@ def detect_spoken_language(
     unsure = 0
     for start, stop in _audible_windows(mel, clips):
         before_window()
-        window = np.zeros((N_FRAMES, mel.shape[1]), np.float32)
-        window[: stop - start] = mel[start:stop]
         with together.turns:
-            odds, no_speech = detect_language(together.network, tokenizer, together.network.listen(window[None]))
+            heard = together.network.listen(_window(mel, start, stop)[None])
+            odds, no_speech = detect_language(together.network, tokenizer, heard)
         top = next(iter(odds.values()))
         is_spoken = no_speech <= no_speech_threshold
         if is_spoken and top >= _SURE:
@@ -64,6 +63,17 @@ def detect_spoken_language(
         return best
     codes = list(tokenizer.languages.values())
     return SpokenLanguage(dict.fromkeys(codes, 1 / len(codes)), False)
+
+
+def _window(mel: Floats, start: int, stop: int) -> Floats:
+    """(N_FRAMES, n_mels): the frames of a clip, then silence. Behind the recording's end it is the recording's own, as
+    openai-whisper hears it; of what follows a clip nothing is heard.
+    """
+    if stop + N_FRAMES >= len(mel):
+        return mel[start : start + N_FRAMES]
+    window = np.full((N_FRAMES, mel.shape[1]), mel.min(), np.float32)
+    window[: stop - start] = mel[start:stop]
+    return window
 
 
 def _audible_windows(mel: Floats, clips: list[Clip]) -> Iterator[Clip]:
