@@ -14,6 +14,8 @@ import pytest
 
 from tests.cli.test_commands import WHERRY, assert_refused, wherry
 from wherry.engine.catalog import default_cache, find_model
+from wherry.engine.language import load_language
+from wherry.errors import InputError
 
 MODEL = "smollm2-135m-instruct"
 RATE = r"\[\d+ tokens read in [\d.]+ s, then [\d.]+ tokens/s\]"
@@ -146,3 +148,10 @@ def test_a_terminal() -> None:
         screen.until("> ")
         screen.type("/exit\n")
         assert screen.ended() == 0
+
+
+def test_a_model_without_a_template_is_refused_before_it_is_loaded() -> None:
+    weights = find_model("gemma3-270m", default_cache()).weights
+    with pytest.raises(InputError, match="found no chat template") as refused:
+        load_language(weights, device="gpu:nowhere", for_chat=True)  # no device is looked for
+    assert "--raw" in refused.value.hint

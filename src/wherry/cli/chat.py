@@ -97,7 +97,7 @@ def chat(
     SamplingOptions(seed=seed, **given).check()
     check_device(device, require_gpu)  # before a model is fetched for it
     files = find_any_model(model, say=say, kind="language")
-    language = load_language(files.weights, device=device, context=context, require_gpu=require_gpu, say=say)
+    language = load_language(files.weights, device=device, context=context, require_gpu=require_gpu, for_chat=not raw, say=say)
     options = SamplingOptions(seed=seed, **{**vars(language.sampling), **given})
     if raw and text is not None:
         _answer(language, language.marked_prompt(text), options, max_tokens, say)

@@ -145,10 +145,7 @@ class Language:
         a conversation that cannot fit the context, unless it is to `shift`. What `check` raises meanwhile ends the work.
         """
         if self.template is None:
-            raise InputError(
-                f"{self.name}: found no chat template in the model, expected one for a conversation",
-                hint="give the text itself: the model goes on with it",
-            )
+            raise _no_template(self.name)
         if not shift:
             self.check_size("messages", _texts(messages))
         vocabulary = self.vocabulary
@@ -281,6 +278,13 @@ def _texts(value: object) -> Iterator[str]:
             left.extend(each)
 
 
+def _no_template(name: str) -> InputError:
+    return InputError(
+        f"{name}: found no chat template in the model, expected one for a conversation",
+        hint="give a text to go on with instead: `wherry chat --raw MODEL TEXT`, or /v1/completions",
+    )
+
+
 def _words(checkpoint: Checkpoint) -> tuple[Vocabulary, object]:
     """The vocabulary and the chat template, if there is one."""
     if checkpoint.format == "gguf":
@@ -299,6 +303,7 @@ def load_language(
     profile: bool = False,
     texts: int = _TEXTS,
     memory: int | None = None,
+    for_chat: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Language:
     """Load a language model from a GGUF file, or from safetensors as Hugging Face publishes them, with config.json,
@@ -307,7 +312,8 @@ def load_language(
     texts: how many are computed at once; memory: bytes that weights and texts may take, by default what the host has left.
     Raises FormatError for a file that is damaged or of a family that Wherry does not know, InputError for a context that
     cannot be, OutOfMemoryError before anything is loaded where it would not fit.
-    device, require_gpu, profile, say: as in `session.load_whisper`.
+    device, require_gpu, profile, say: as in `session.load_whisper`. for_chat: refuse a model without a chat template before its
+    weights are placed, with InputError.
     """
     checkpoint = open_checkpoint(weights)
     if checkpoint.format not in ("gguf", "safetensors"):
@@ -320,6 +326,8 @@ def load_language(
     if context is not None and context > model.dims.n_ctx:
         raise InputError(f"context: found {context}, expected at most the {model.dims.n_ctx} that {weights.name} was made for")
     vocabulary, template = _words(checkpoint)
+    if for_chat and not isinstance(template, str):
+        raise _no_template(weights.name)
     if len(vocabulary.pieces) > model.dims.n_vocab:
         raise FormatError(f"{checkpoint.path}: found {len(vocabulary.pieces)} tokens, expected the model's {model.dims.n_vocab}")
     for remark in vocabulary.remarks:
