@@ -13,6 +13,7 @@ KEY = "sk-soak"
 TEXT = "A ferry is a light boat that carries people and goods across a river. This one carries small programs to any processor."
 SOUND = (Path(__file__).parents[1] / "src/wherry/cli/sample.wav").read_bytes()
 _PATH = "/v1/audio/transcriptions"
+_ADDRESSES = 8  # that the clients come from: what one address may have at once is limited
 _BOUNDARY = "soak-7f3a"
 WAIT_SECONDS = 900.0  # of a machine that does much else, a whole queue may want that
 
@@ -51,7 +52,8 @@ class Site:
 
     @contextmanager
     def connection(self) -> Iterator[socket.socket]:
-        with socket.create_connection((self.host, self.port), WAIT_SECONDS) as connection:
+        source = (f"127.0.0.{random.randint(1, _ADDRESSES)}", 0)
+        with socket.create_connection((self.host, self.port), WAIT_SECONDS, source) as connection:
             yield connection
 
     def ask(self, head: bytes, body: bytes = b"") -> Answer:
@@ -69,7 +71,7 @@ class Site:
 
 
 def head(method: str, path: str, *lines: str, key: str = KEY) -> bytes:
-    said = [f"{method} {path} HTTP/1.1", "Host: soak", "Connection: close", f"Authorization: Bearer {key}", *lines]
+    said = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", f"Authorization: Bearer {key}", *lines]
     return ("\r\n".join(said) + "\r\n\r\n").encode()
 
 
